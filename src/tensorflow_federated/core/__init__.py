@@ -1,0 +1,1 @@
+"""The language: types, values, errors and the intermediate representation; numpy only."""

@@ -1,0 +1,123 @@
+"""Finds the user's own line on the call stack."""
+
+from __future__ import annotations
+
+import functools
+import os
+import re
+import sys
+import sysconfig
+from types import FrameType
+from typing import Any
+
+_PACKAGE = "tensorflow_federated"
+_PACKAGE_DIRECTORY = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+_STANDARD_LIBRARY = tuple(
+    {os.path.abspath(sysconfig.get_path(key)) for key in ("stdlib", "platstdlib")}
+)
+_FRAMEWORKS = frozenset({"tensorflow", "keras", "jax", "jaxlib", "numpy", _PACKAGE})
+_INSTALLED = re.compile(r"[\\/](site|dist)-packages[\\/]")
+_NOTEBOOK_CELL = re.compile(r"[\\/]ipykernel_\d+[\\/]|^<ipython-input-")
+_AUTOGRAPH = "__autograph_generated_file"
+
+
+def find_user_line() -> str | None:
+    """Returns the innermost line of user code on the stack, as ``train.py:12 in `next_fn` ``.
+
+    User code is what lies outside this package, the tensor frameworks, the standard library and the
+    installed packages; cells of notebooks, doctests and the prompt count as user code. If all code
+    on the stack is installed (a program started from an installed package), the innermost installed
+    frame outside the frameworks is taken.
+
+    Returns:
+      The line, or None if the stack holds no such frame.
+
+    Examples:
+      >>> find_user_line()
+      '<doctest ...core.callsites.find_user_line[0]>:1'
+    """
+    frame = sys._getframe(1)  # pyright: ignore[reportPrivateUsage]
+    installed: FrameType | None = None
+    while frame is not None:
+        if is_user_frame(frame):
+            return _described(frame)
+        if installed is None and _is_installed_program(frame):
+            installed = frame
+        frame = frame.f_back
+    return None if installed is None else _described(installed)
+
+
+def is_user_frame(frame: FrameType) -> bool:
+    """Returns whether the frame runs code that the user wrote.
+
+    Args:
+      frame: A frame of the call stack or of a traceback.
+
+    Returns:
+      True for scripts, modules that are not installed, notebook cells, doctests and the prompt.
+    """
+    path = frame.f_code.co_filename
+    if path.startswith("<"):
+        # The globals of a doctest are a copy of the tested module's, so the name is asked first.
+        if path.startswith("<doctest "):
+            return True
+        return not path.startswith("<frozen ") and _root_module(frame) not in _FRAMEWORKS
+    return _is_user_file(path)
+
+
+@functools.lru_cache(maxsize=4096)
+def _is_user_file(path: str) -> bool:
+    if _AUTOGRAPH in path:
+        return False
+    absolute = os.path.abspath(path)
+    if absolute.startswith(_PACKAGE_DIRECTORY + os.sep) or _INSTALLED.search(absolute):
+        return False
+    return not any(absolute.startswith(directory + os.sep) for directory in _STANDARD_LIBRARY)
+
+
+def _is_installed_program(frame: FrameType) -> bool:
+    return (
+        _INSTALLED.search(frame.f_code.co_filename) is not None
+        and _root_module(frame) not in _FRAMEWORKS
+    )
+
+
+def _root_module(frame: FrameType) -> str:
+    name = frame.f_globals.get("__name__")
+    return name.partition(".")[0] if isinstance(name, str) else ""
+
+
+def _described(frame: FrameType) -> str:
+    path = frame.f_code.co_filename
+    if _NOTEBOOK_CELL.search(path):
+        file = "notebook cell"
+    elif path.startswith("<"):
+        file = path
+    else:
+        file = os.path.basename(path)
+    function = frame.f_code.co_name
+    line = f"{file}:{frame.f_lineno}"
+    return line if function == "<module>" else f"{line} in `{function}`"
+
+
+def line_of(function: Any) -> str | None:
+    """Returns where a function is defined, as ``train.py:12 in `next_fn` ``.
+
+    Args:
+      function: A Python function, or an object that wraps one as `python_function`.
+
+    Returns:
+      The line of its definition; None if it has no source, as built-in functions have not.
+
+    Examples:
+      >>> def next_fn():
+      ...     pass
+      >>> line_of(next_fn)
+      '<doctest ...core.callsites.line_of[0]>:1 in `next_fn`'
+      >>> line_of(len) is None
+      True
+    """
+    code = getattr(getattr(function, "python_function", function), "__code__", None)
+    if code is None:
+        return None
+    return f"{os.path.basename(code.co_filename)}:{code.co_firstlineno} in `{code.co_name}`"
