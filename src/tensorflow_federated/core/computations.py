@@ -1,0 +1,336 @@
+"""Computations: typed functions as values, and the decorators that make them."""
+
+from __future__ import annotations
+
+import abc
+import functools
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, cast
+
+import numpy as np
+
+from tensorflow_federated.core import contexts, errors, ir, structure, type_inference, types
+from tensorflow_federated.core.types import FunctionType, StructType, Type
+
+Tracer = Callable[[Callable[..., Any], Type | None, bool, str], ir.Node]
+"""Turns a Python function into a node: `(fn, parameter_type, unpack, name)`.
+
+With `unpack`, the parameter is a structure whose elements are the function's arguments.
+"""
+
+
+class TypedObject(abc.ABC):
+    """An object with a type in the language."""
+
+    @property
+    @abc.abstractmethod
+    def type_signature(self) -> Type:
+        """The type of this object."""
+
+
+class Computation(TypedObject):
+    """A typed function: what every decorator makes, and what every context can call."""
+
+    @property
+    @abc.abstractmethod
+    def type_signature(self) -> FunctionType:
+        """The functional type."""
+
+    @abc.abstractmethod
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Calls the computation in the current context."""
+
+
+class ConcreteComputation(Computation):
+    """A computation of one type: a lambda of the language, or a local computation."""
+
+    def __init__(self, node: ir.Lambda | ir.Local, name: str | None = None) -> None:
+        """Wraps a program.
+
+        Args:
+          node: the program, a function.
+          name: the name of the Python function that it was made from.
+        """
+        self._node = node
+        self.__name__ = name or "computation"
+
+    @property
+    def node(self) -> ir.Lambda | ir.Local:
+        """The program."""
+        return self._node
+
+    @property
+    def type_signature(self) -> FunctionType:
+        return self._node.type_signature
+
+    def to_building_block(self) -> ir.Lambda | ir.Local:
+        """The program, as a node of the intermediate representation."""
+        return self._node
+
+    @errors.boundary
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        argument = pack_arguments(self.type_signature, args, kwargs, self.__name__)
+        return contexts.current().invoke(self, argument)
+
+    def __repr__(self) -> str:
+        return f"<computation {self.__name__}: {self.type_signature.compact_representation()}>"
+
+
+class PolymorphicComputation:
+    """A computation whose types are known when it is called: one concrete form for each."""
+
+    def __init__(self, fn: Callable[..., Any], tracer: Tracer, name: str) -> None:
+        """Wraps a Python function.
+
+        Args:
+          fn: the function, of one or more parameters.
+          tracer: makes a node of it, once the types are known.
+          name: its name.
+        """
+        self._fn = fn
+        self._tracer = tracer
+        self._concrete: dict[Type, ConcreteComputation] = {}
+        self.__name__ = name
+        self.__doc__ = fn.__doc__
+
+    def fn_for_argument_type(self, argument_type: Any) -> ConcreteComputation:
+        """The concrete computation for one type of argument.
+
+        Args:
+          argument_type: the type of the whole argument; a structure if there are several.
+
+        Returns:
+          The computation, traced once for each type.
+        """
+        parameter_type = types.to_type(argument_type)
+        if parameter_type not in self._concrete:
+            self._concrete[parameter_type] = _trace(
+                self._fn, [parameter_type], self._tracer, self.__name__
+            )
+        return self._concrete[parameter_type]
+
+    @errors.boundary
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if len(args) == 1 and not kwargs:
+            argument_type = type_inference.infer_type(args[0])
+        else:
+            pairs = [(None, type_inference.infer_type(arg)) for arg in args]
+            named = [(name, type_inference.infer_type(arg)) for name, arg in kwargs.items()]
+            argument_type = StructType([*pairs, *named])
+        return self.fn_for_argument_type(argument_type)(*args, **kwargs)
+
+    def __repr__(self) -> str:
+        return f"<polymorphic computation {self.__name__}>"
+
+
+class Decorator:
+    """Makes computations of Python functions with one tracer, in every form of call.
+
+    `d(fn)`, `@d`, `@d()`, `@d(type, ...)`, `d(fn, type, ...)`. Several types are the types of
+    several parameters; one type is that of the only parameter, or, for a function of several
+    parameters, a structure of theirs. Without types, a function that takes arguments becomes
+    polymorphic.
+    """
+
+    def __init__(self, tracer: Tracer, name: str) -> None:
+        """Makes a decorator.
+
+        Args:
+          tracer: turns a Python function into a node.
+          name: the public name of the decorator, for messages.
+        """
+        self._tracer = tracer
+        self.__name__ = name
+
+    @errors.boundary
+    def __call__(self, *args: Any) -> Any:
+        if args and _is_function(args[0]):
+            return self._make(args[0], args[1:])
+        for index, spec in enumerate(args):
+            if index > 0 and _is_function(spec):
+                raise errors.ArgumentError(
+                    f"`{self.__name__}` takes the function first, then the types.",
+                    problems=[f"argument[{index}]: got the function `{_name_of(spec)}`"],
+                    fix=f"write `{self.__name__}({_name_of(spec)}, type, ...)`.",
+                )
+        checked = [types.to_type(spec) for spec in args]
+
+        @errors.boundary
+        def decorate(fn: Any) -> Any:
+            return self._make(fn, checked)
+
+        return decorate
+
+    def __repr__(self) -> str:
+        return f"<decorator {self.__name__}>"
+
+    def _make(self, fn: Any, specs: Sequence[Any]) -> Any:
+        if not _is_function(fn):
+            raise errors.ArgumentError(
+                f"`{self.__name__}` makes computations of Python functions.",
+                problems=[f"argument[0]: got {fn!r:.200}"],
+            )
+        name = _name_of(fn)
+        if isinstance(fn, (ConcreteComputation, PolymorphicComputation)) and not specs:
+            return fn
+        parameter_types = [types.to_type(spec) for spec in specs]
+        if not parameter_types and _signature(fn).parameters:
+            return PolymorphicComputation(fn, self._tracer, name)
+        computation = _trace(fn, parameter_types, self._tracer, name)
+        computation.__doc__ = fn.__doc__
+        return computation
+
+
+def call_unpacked(fn: Callable[..., Any], elements: Sequence[tuple[str | None, Any]]) -> Any:
+    """Calls a function with the elements of its argument: by name where it has that name.
+
+    Examples:
+      >>> call_unpacked(lambda x, y: x - y, [("y", 1), ("x", 3)])
+      2
+    """
+    accepted = _signature(fn).parameters
+    keywords = {
+        name: value
+        for name, value in elements
+        if name is not None
+        and name in accepted
+        and accepted[name].kind is not inspect.Parameter.POSITIONAL_ONLY
+    }
+    if len(keywords) == len(elements):
+        return fn(**keywords)
+    return fn(*[value for _, value in elements])
+
+
+def pack_arguments(
+    function_type: FunctionType, args: Sequence[Any], kwargs: Mapping[str, Any], name: str
+) -> Any:
+    """Puts the arguments of a call into the structure of the parameter.
+
+    Args:
+      function_type: the type of the function that is called.
+      args: the positional arguments.
+      kwargs: the named arguments.
+      name: the function's name, for messages.
+
+    Returns:
+      None without parameter; the argument itself if there is one; otherwise a `Struct`.
+
+    Raises:
+      ArgumentError: if the number or the names of the arguments do not fit.
+    """
+    parameter_type = function_type.parameter
+
+    def fail(problems: Sequence[str], fix: str | None = None) -> errors.ArgumentError:
+        return errors.ArgumentError(
+            f"`{name}` cannot be called with these arguments.",
+            problems=problems,
+            signature=function_type.compact_representation(),
+            fix=fix,
+        )
+
+    if parameter_type is None:
+        if args or kwargs:
+            raise fail(
+                [f"arguments: expected none, got {len(args) + len(kwargs)}"],
+                fix=f"call `{name}()`.",
+            )
+        return None
+    if len(args) == 1 and not kwargs:
+        return args[0]
+    if not args and not kwargs:
+        raise fail(["arguments: expected one, got none"], fix="give the argument.")
+    if not isinstance(parameter_type, StructType):
+        if len(kwargs) == 1 and not args:
+            return next(iter(kwargs.values()))
+        raise fail([f"arguments: expected one, got {len(args) + len(kwargs)}"])
+    names = ir.element_names(parameter_type)
+    problems: list[str] = []
+    if len(args) > len(names):
+        problems.append(f"arguments: expected {len(names)}, got {len(args)}")
+    values: dict[int, Any] = dict(enumerate(args[: len(names)]))
+    for key, value in kwargs.items():
+        if key not in names:
+            problems.append(f"argument {key!r}: no parameter has this name")
+        elif (index := names.index(key)) in values:
+            problems.append(f"argument {key!r}: given twice")
+        else:
+            values[index] = value
+    missing = [str(names[i] or i) for i in range(len(names)) if i not in values]
+    if missing:
+        problems.append(f"missing: {', '.join(missing)}")
+    if problems:
+        raise fail(problems)
+    return structure.Struct([(names[i], values[i]) for i in range(len(names))])
+
+
+def _trace(
+    fn: Callable[..., Any], specs: Sequence[Type], tracer: Tracer, name: str
+) -> ConcreteComputation:
+    parameter_type, unpack = _parameter_of(fn, specs, name)
+    node = tracer(fn, parameter_type, unpack, name)
+    assert isinstance(node, (ir.Lambda, ir.Local))
+    return ConcreteComputation(node, name)
+
+
+def _parameter_of(
+    fn: Callable[..., Any], specs: Sequence[Type], name: str
+) -> tuple[Type | None, bool]:
+    """The parameter's type, and whether its elements are the arguments of the function."""
+    if not specs:
+        return None, False
+    signature = _signature(fn)
+    if len(specs) == 1:
+        (spec,) = specs
+        if _binds(signature, 1):
+            return spec, False
+        if not isinstance(spec, StructType) or not _binds(signature, len(spec)):
+            raise _arity_error(signature, spec, name)
+        given = list(spec.items())
+    else:
+        if not _binds(signature, len(specs)):
+            raise _arity_error(signature, StructType(list(specs)), name)
+        given = [(None, spec) for spec in specs]
+    positional = [
+        parameter.name
+        for parameter in signature.parameters.values()
+        if parameter.kind
+        in (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    ]
+    named: list[tuple[str | None, Type]] = []
+    for index, (element_name, element_type) in enumerate(given):
+        own = positional[index] if index < len(positional) else None
+        named.append((element_name or own, element_type))
+    return StructType(named), True
+
+
+def _arity_error(signature: inspect.Signature, spec: Type, name: str) -> errors.ArgumentError:
+    return errors.ArgumentError(
+        f"the parameters of `{name}` do not fit the types that were given.",
+        problems=[f"function: takes {signature}", f"types: {spec}"],
+        fix="give one type for each parameter.",
+    )
+
+
+def _binds(signature: inspect.Signature, count: int) -> bool:
+    try:
+        signature.bind(*[None] * count)
+    except TypeError:
+        return False
+    return True
+
+
+def _signature(fn: Callable[..., Any]) -> inspect.Signature:
+    return inspect.signature(getattr(fn, "python_function", fn))
+
+
+def _name_of(fn: Any) -> str:
+    if isinstance(fn, functools.partial):
+        return _name_of(cast("Any", fn).func)
+    return str(getattr(fn, "__name__", type(fn).__name__))
+
+
+def _is_function(candidate: Any) -> bool:
+    if isinstance(candidate, (type, Type, np.dtype)) or hasattr(candidate, "as_numpy_dtype"):
+        return False
+    return callable(candidate)

@@ -1,0 +1,399 @@
+"""Tracing: how a Python function becomes a program, through values that stand for its parts."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from typing import Any, NoReturn, cast
+
+import numpy as np
+
+from tensorflow_federated.core import (
+    callsites,
+    computations,
+    containers,
+    contexts,
+    errors,
+    ir,
+    placements,
+    structure,
+    type_inference,
+    types,
+)
+from tensorflow_federated.core.types import (
+    FederatedType,
+    FunctionType,
+    StructType,
+    TensorType,
+    Type,
+)
+
+
+class TracingContext:
+    """Collects the calls that a Python function makes, as the local names of a block."""
+
+    def __init__(self, name: str) -> None:
+        """Starts to trace.
+
+        Args:
+          name: the name of the function, for messages.
+        """
+        outer = _outer_tracing_context()
+        self.name = name
+        self.bindings: list[tuple[str, ir.Node]] = []
+        self._counter: itertools.count[int] = (
+            outer._counter if outer is not None else itertools.count()
+        )
+
+    def fresh_name(self, stem: str = "v") -> str:
+        """A name that is used nowhere else in the program that is being traced."""
+        return f"{stem}{next(self._counter)}"
+
+    def bind(self, node: ir.Node) -> Value:
+        """Gives a node a local name, so that it is computed once however often it is used."""
+        name = self.fresh_name()
+        self.bindings.append((name, node))
+        return Value(ir.Reference(name, node.type_signature), self)
+
+    def invoke(self, comp: computations.ConcreteComputation, arg: Any) -> Value:
+        """Records the call of a computation."""
+        parameter_type = comp.type_signature.parameter
+        if parameter_type is None:
+            return self.bind(ir.Call(comp.node))
+        value = to_value(arg, parameter_type)
+        actual = value.type_signature
+        if not parameter_type.is_assignable_from(actual):
+            raise errors.TypeMismatchError(
+                f"`{comp.__name__}` cannot be called with this argument.",
+                problems=[f"argument: expected {parameter_type}, got {actual}"],
+                signature=comp.type_signature.compact_representation(),
+                fix=_fix_for_call(parameter_type, actual, comp.__name__),
+            )
+        return self.bind(ir.Call(comp.node, value.node))
+
+
+def _fix_for_call(expected: Type, actual: Type, name: str) -> str | None:
+    if isinstance(actual, FederatedType) and expected.is_assignable_from(actual.member):
+        return f"apply it where the values are: `tff.federated_map({name}, value)`."
+    return None
+
+
+def _outer_tracing_context() -> TracingContext | None:
+    context = contexts.current_or_none()
+    return context if isinstance(context, TracingContext) else None
+
+
+def current_tracing_context(used: str) -> TracingContext:
+    """The context of the computation that is being traced.
+
+    Args:
+      used: what needs it, for the message.
+
+    Raises:
+      PlacementError: if no federated computation is being traced.
+    """
+    context = _outer_tracing_context()
+    if context is None:
+        raise errors.PlacementError(
+            f"`{used}` can only be used while a federated computation is traced.",
+            fix="call it inside a function decorated with `@tff.federated_computation`.",
+        )
+    return context
+
+
+class Value(computations.TypedObject):
+    """A value in a federated computation that is being traced: a typed part of the program.
+
+    Selections (`value.name`, `value[0]`, `value['name']`) and calls (`value(argument)`) give
+    values again; a structure can be iterated over. A value holds no data, so it has no truth
+    value and takes no arithmetic: that is done in local computations, through
+    `tff.federated_map`.
+    """
+
+    def __init__(self, node: ir.Node, context: TracingContext) -> None:
+        """Wraps a node.
+
+        Args:
+          node: the part of the program.
+          context: the computation that is being traced.
+        """
+        self._node = node
+        self._context = context
+
+    @property
+    def node(self) -> ir.Node:
+        """The part of the program that this value stands for."""
+        return self._node
+
+    @property
+    def comp(self) -> ir.Node:
+        """The same as `node`, under the name of TFF 0.87."""
+        return self._node
+
+    @property
+    def context(self) -> TracingContext:
+        """The computation that this value belongs to."""
+        return self._context
+
+    @property
+    def type_signature(self) -> Type:
+        return self._node.type_signature
+
+    def __repr__(self) -> str:
+        return f"Value({self._node}: {self.type_signature})"
+
+    def __str__(self) -> str:
+        return str(self._node)
+
+    def __getattr__(self, name: str) -> Value:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        struct_type = ir.unplaced(self.type_signature)
+        if isinstance(struct_type, StructType):
+            names = ir.element_names(struct_type)
+            if name in names:
+                return self._select(names.index(name))
+            nearest = errors.suggest_name(name, [known for known in names if known is not None])
+            raise errors.RemovedNameError(
+                f"this value has no element `{name}`.",
+                problems=[f"value: got {self.type_signature}"],
+                fix=None if nearest is None else f"did you mean `.{nearest}`?",
+            )
+        raise AttributeError(
+            f"a value of the type {self.type_signature} has no elements, so no element {name!r}."
+        )
+
+    def __getitem__(self, key: int | str | slice) -> Value:
+        if isinstance(key, str):
+            return getattr(self, key)
+        length = len(self)
+        if isinstance(key, slice):
+            selected = [self._select(i) for i in range(*key.indices(length))]
+            return to_value(structure.Struct([(None, v) for v in selected]))
+        index = key + length if key < 0 else key
+        if not 0 <= index < length:
+            raise IndexError(f"element {key} of a structure of {length}: {self.type_signature}")
+        return self._select(index)
+
+    def __len__(self) -> int:
+        struct_type = ir.unplaced(self.type_signature)
+        if not isinstance(struct_type, StructType):
+            raise errors.TypeMismatchError(
+                "only a structure has a length and elements.",
+                problems=[f"value: got {self.type_signature}"],
+            )
+        return len(struct_type)
+
+    def __iter__(self) -> Iterator[Value]:
+        return iter([self._select(index) for index in range(len(self))])
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Value:
+        function_type = self.type_signature
+        if not isinstance(function_type, FunctionType):
+            raise errors.TypeMismatchError(
+                "only a function can be called.", problems=[f"called: got {function_type}"]
+            )
+        argument = computations.pack_arguments(function_type, args, kwargs, str(self._node))
+        node = None
+        if function_type.parameter is not None:
+            node = to_value(argument, function_type.parameter).node
+        return self._context.bind(ir.Call(self._node, node))
+
+    def _select(self, index: int) -> Value:
+        if not isinstance(self.type_signature, FederatedType):
+            return Value(ir.select(self._node, index), self._context)
+        member = self.type_signature.member
+        name = self._context.fresh_name("x")
+        selector = ir.Lambda(name, member, ir.Selection(ir.Reference(name, member), index))
+        return apply_at_placement(self._context, selector, self._node)
+
+    def _refuse(self, operation: str) -> NoReturn:
+        raise errors.TypeMismatchError(
+            f"{operation} a value of a federated computation is not possible: it holds no data "
+            "while the computation is traced.",
+            problems=[f"value: got {self.type_signature}"],
+            fix="do it in a `@tff.tensorflow.computation` or `@tff.jax.computation`, and apply "
+            "that with `tff.federated_map`.",
+        )
+
+    def __bool__(self) -> bool:
+        self._refuse("testing the truth of")
+
+    def _arithmetic(self, other: object) -> NoReturn:
+        self._refuse("arithmetic with")
+
+    def _comparison(self, other: object) -> NoReturn:
+        self._refuse("comparing")
+
+    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = _arithmetic
+    __truediv__ = __rtruediv__ = __floordiv__ = __rfloordiv__ = _arithmetic
+    __mod__ = __rmod__ = __pow__ = __rpow__ = __matmul__ = __rmatmul__ = _arithmetic
+    __lt__ = __le__ = __gt__ = __ge__ = _comparison
+
+    def __neg__(self) -> NoReturn:
+        self._refuse("arithmetic with")
+
+
+def apply_at_placement(context: TracingContext, fn: ir.Node, argument: ir.Node) -> Value:
+    """Applies a function to a federated value where the value is."""
+    argument_type, fn_type = argument.type_signature, fn.type_signature
+    assert isinstance(argument_type, FederatedType)
+    assert isinstance(fn_type, FunctionType)
+    at_server = argument_type.placement is placements.SERVER
+    uri = "federated_apply" if at_server else "federated_map"
+    result = FederatedType(fn_type.result, argument_type.placement)
+    pair = ir.Struct(((None, fn), (None, argument)))
+    return context.bind(ir.call_intrinsic(uri, pair, result))
+
+
+def to_value(arg: Any, type_hint: Type | None = None, *, used: str = "tff.to_value") -> Value:
+    """Turns a Python object into a value of the computation that is being traced.
+
+    Args:
+      arg: a value, computation, Python function (with a functional `type_hint`), placement,
+        number, string, array, or a structure of these.
+      type_hint: the type that is expected, if it is known; functions are traced for it.
+      used: what needs the value, for the message where nothing is being traced.
+
+    Returns:
+      The value. Whether it is of the type that was expected is for the caller to check.
+
+    Raises:
+      TypeMismatchError: if the object cannot be a value.
+      TracingError: if a value belongs to another computation.
+    """
+    context = current_tracing_context(used)
+    return Value(_to_node(arg, type_hint, context), context)
+
+
+def _to_node(arg: Any, hint: Type | None, context: TracingContext) -> ir.Node:
+    if isinstance(arg, Value):
+        if arg.context is not context:
+            raise errors.TracingError(
+                f"`{context.name}` uses a value of another computation, `{arg.context.name}`.",
+                problems=[f"value: {arg} of the type {arg.type_signature}"],
+                fix="pass it as an argument.",
+            )
+        return arg.node
+    if isinstance(arg, ir.Node):
+        return arg
+    if isinstance(arg, computations.ConcreteComputation):
+        return arg.node
+    if isinstance(arg, computations.PolymorphicComputation):
+        if not isinstance(hint, FunctionType):
+            raise errors.TypeMismatchError(
+                "the types of a polymorphic computation are not known here.",
+                problems=[f"value: got {arg!r}"],
+                fix="give the types of its parameters in the decorator.",
+            )
+        return arg.fn_for_argument_type(hint.parameter).node
+    if isinstance(arg, placements.PlacementLiteral):
+        return ir.Placement(arg)
+    if callable(arg) and isinstance(hint, FunctionType):
+        specs = [] if hint.parameter is None else [hint.parameter]
+        return cast("computations.ConcreteComputation", federated_computation(arg, *specs)).node
+    elements = containers.unpack(arg)
+    if elements is not None:
+        hints: list[Type | None] = [None] * len(elements)
+        if isinstance(hint, StructType) and len(hint) == len(elements):
+            hints = [hint[i] for i in range(len(elements))]
+        return ir.Struct(
+            tuple(
+                (name, _to_node(element, element_hint, context))
+                for (name, element), element_hint in zip(elements, hints, strict=True)
+            ),
+            containers.container_of(arg),
+        )
+    return _to_literal(arg)
+
+
+def _to_literal(arg: Any) -> ir.Literal:
+    type_signature = type_inference.infer_type(arg)
+    if not isinstance(type_signature, TensorType):
+        raise errors.TypeMismatchError(
+            "only tensors can be constants of a federated computation.",
+            problems=[f"value: got {type_signature}"],
+            fix="pass it as an argument.",
+        )
+    if isinstance(arg, str):
+        return ir.Literal(arg.encode(), type_signature)
+    if isinstance(arg, bytes):
+        return ir.Literal(arg, type_signature)
+    array = np.array(arg)
+    if array.dtype.kind not in "OSU":
+        array = array.astype(type_signature.dtype)
+    return ir.Literal(array[()] if array.ndim == 0 else array, type_signature)
+
+
+def _trace_federated(
+    fn: Callable[..., Any], parameter_type: Type | None, unpack: bool, name: str
+) -> ir.Lambda:
+    context = TracingContext(name)
+    with contexts.install(context):
+        if parameter_type is None:
+            parameter_name = None
+            result = fn()
+        else:
+            parameter_name = context.fresh_name("arg")
+            argument = Value(ir.Reference(parameter_name, parameter_type), context)
+            if unpack:
+                assert isinstance(parameter_type, StructType)
+                names = ir.element_names(parameter_type)
+                result = computations.call_unpacked(
+                    fn, [(element, argument[index]) for index, element in enumerate(names)]
+                )
+            else:
+                result = fn(argument)
+        if result is None:
+            raise errors.TracingError(
+                f"`{name}` returned `None`, and a computation has to return a value.",
+                where=callsites.line_of(fn),
+                fix="end the function with `return ...`.",
+            )
+        node = to_value(result).node
+    if context.bindings:
+        node = ir.Block(tuple(context.bindings), node)
+    return ir.Lambda(parameter_name, parameter_type, node)
+
+
+federated_computation = computations.Decorator(_trace_federated, "tff.federated_computation")
+"""Makes a federated computation of a Python function that composes intrinsics and computations."""
+
+
+def to_federated(value: Value) -> Value | None:
+    """One federated value from a structure of them, by zipping; None if that cannot be."""
+    if isinstance(value.type_signature, FederatedType):
+        return value
+    placement = _common_placement(value.type_signature)
+    if placement is None:
+        return None
+    return zip_value(value, placement)
+
+
+def zip_value(value: Value, placement: placements.PlacementLiteral) -> Value:
+    """Zips a structure of federated values at one placement."""
+    member = _without_placement(value.type_signature)
+    at_server = placement is placements.SERVER
+    uri = "federated_zip_at_server" if at_server else "federated_zip_at_clients"
+    result = FederatedType(member, placement)
+    return value.context.bind(ir.call_intrinsic(uri, value.node, result))
+
+
+def _common_placement(type_signature: Type) -> placements.PlacementLiteral | None:
+    """The placement that all leaves have; None if they differ or one has none."""
+    if isinstance(type_signature, FederatedType):
+        return type_signature.placement
+    if not isinstance(type_signature, StructType) or not len(type_signature):
+        return None
+    found = [_common_placement(element) for _, element in type_signature.items()]
+    return found[0] if all(placement is found[0] for placement in found) else None
+
+
+def _without_placement(type_signature: Type) -> Type:
+    if isinstance(type_signature, FederatedType):
+        return type_signature.member
+    assert isinstance(type_signature, StructType)
+    elements = [(name, _without_placement(element)) for name, element in type_signature.items()]
+    if isinstance(type_signature, types.StructWithPythonType):
+        return types.StructWithPythonType(elements, type_signature.python_container)
+    return StructType(elements)
