@@ -1,0 +1,1 @@
+"""The compiler: from a federated program to a Plan."""

@@ -1,0 +1,83 @@
+"""Gives a program the functions among its arguments, so that what is left takes data only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from tensorflow_federated.core import ir, traversal
+from tensorflow_federated.core.types import FunctionType, StructType, StructWithPythonType, Type
+
+Path = tuple[int, ...]
+
+
+def function_paths(parameter_type: Type | None) -> list[Path]:
+    """The positions of the functions in an argument's structure.
+
+    Examples:
+      >>> import numpy as np
+      >>> function_paths(StructType([np.int32, ("f", FunctionType(np.int32, np.int32))]))
+      [(1,)]
+    """
+    if parameter_type is None:
+        return []
+    return list(_paths(parameter_type, ()))
+
+
+def _paths(type_signature: Type, path: Path) -> list[Path]:
+    if isinstance(type_signature, FunctionType):
+        return [path]
+    if isinstance(type_signature, StructType):
+        return [
+            found
+            for index, (_, element) in enumerate(type_signature.items())
+            for found in _paths(element, (*path, index))
+        ]
+    return []
+
+
+def apply_to_functions(node: ir.Node, functions: Mapping[Path, ir.Node]) -> ir.Lambda:
+    """Gives a function those of its arguments that are functions.
+
+    Args:
+      node: a function with functional parameters.
+      functions: the function to give at each position of `function_paths`.
+
+    Returns:
+      A lambda whose parameter is the same structure without the functions: where they were,
+      there is an empty structure.
+    """
+    function_type = node.type_signature
+    assert isinstance(function_type, FunctionType)
+    assert function_type.parameter is not None
+    data_type = without_functions(function_type.parameter)
+    taken = traversal.bound_names(node).union(*map(traversal.bound_names, functions.values()))
+    parameter = ir.Reference(traversal.FreshNames(taken).fresh("arg"), data_type)
+    argument = _fill(function_type.parameter, (), parameter, functions)
+    return ir.Lambda(parameter.name, data_type, ir.Call(node, argument))
+
+
+def without_functions(type_signature: Type) -> Type:
+    """The type with an empty structure in the place of each function."""
+    if isinstance(type_signature, FunctionType):
+        return StructType([])
+    if isinstance(type_signature, StructType):
+        elements = [(name, without_functions(each)) for name, each in type_signature.items()]
+        if isinstance(type_signature, StructWithPythonType):
+            return StructWithPythonType(elements, type_signature.python_container)
+        return StructType(elements)
+    return type_signature
+
+
+def _fill(
+    type_signature: Type, path: Path, source: ir.Node, functions: Mapping[Path, ir.Node]
+) -> ir.Node:
+    if isinstance(type_signature, FunctionType):
+        return functions[path]
+    if isinstance(type_signature, StructType):
+        return ir.Struct(
+            tuple(
+                (name, _fill(element, (*path, index), ir.select(source, index), functions))
+                for index, (name, element) in enumerate(type_signature.items())
+            )
+        )
+    return source

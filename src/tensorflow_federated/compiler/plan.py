@@ -1,0 +1,131 @@
+"""The Plan: what the compiler makes of a federated program, and what every engine runs."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Literal
+
+from tensorflow_federated.core import ir
+from tensorflow_federated.core.placements import PlacementLiteral
+from tensorflow_federated.core.types import Type
+
+AggregateKind = Literal["sum", "fold"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Slot:
+    """A named value that a step takes or gives, with its unplaced type."""
+
+    name: str
+    type: Type
+
+
+@dataclasses.dataclass(frozen=True)
+class ServerStep:
+    """Local work on server values.
+
+    Attributes:
+      inputs: the server values that the step reads.
+      body: `(<inputs> -> <outputs>)`, first-order: see `execution.local_programs`.
+      outputs: the server values that the step gives.
+    """
+
+    inputs: tuple[Slot, ...]
+    body: ir.Lambda
+    outputs: tuple[Slot, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Aggregate:
+    """How one result of the clients' work becomes one value at the server.
+
+    Attributes:
+      output: the server value that the aggregate gives.
+      kind: "sum" adds the clients' values leaf by leaf; "fold" runs the functions below.
+      value_type: the type of one client's value.
+      zero: the server value that a fold starts from (its name), None for a sum.
+      accumulate: `(<A,T> -> A)`, None for a sum.
+      merge: `(<A,A> -> A)`, None for a sum.
+      report: `(A -> R)`, None for a sum.
+    """
+
+    output: Slot
+    kind: AggregateKind
+    value_type: Type
+    zero: str | None = None
+    accumulate: ir.Lambda | None = None
+    merge: ir.Lambda | None = None
+    report: ir.Lambda | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class ClientStep:
+    """Local work that every client does.
+
+    Attributes:
+      broadcast: the server values that every client is sent.
+      inputs: the values that each client has of its own.
+      body: `(<broadcast..., inputs...> -> <kept..., to aggregate...>)`, first-order.
+      kept: the values that stay at the clients, for later steps or as results.
+      aggregates: what happens to the results after the kept ones, in their order.
+    """
+
+    broadcast: tuple[Slot, ...]
+    inputs: tuple[Slot, ...]
+    body: ir.Lambda
+    kept: tuple[Slot, ...]
+    aggregates: tuple[Aggregate, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Output:
+    """One leaf of a program's result: a named value and where it is.
+
+    Attributes:
+      slot: the value.
+      placement: SERVER or CLIENTS; None for a value without placement.
+      all_equal: whether the value at the clients is one value that all have.
+    """
+
+    slot: Slot
+    placement: PlacementLiteral | None
+    all_equal: bool
+
+
+@dataclasses.dataclass(frozen=True)
+class Parameter:
+    """One leaf of a program's argument: the path to it, and the value that it becomes.
+
+    Attributes:
+      path: the positions that lead to it in the argument's structure.
+      slot: the value.
+      placement: SERVER or CLIENTS; None for a value without placement, which the server holds.
+      all_equal: whether the value at the clients is one value that all have.
+    """
+
+    path: tuple[int, ...]
+    slot: Slot
+    placement: PlacementLiteral | None
+    all_equal: bool
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """A federated program as an alternation of server steps and client steps.
+
+    Attributes:
+      parameters: how the argument is taken apart.
+      steps: the work, in order.
+      result: a structure (nested tuples) of outputs, or one output.
+      parameter_type: the type of the argument, None where there is none.
+      result_type: the type of the result.
+    """
+
+    parameters: tuple[Parameter, ...]
+    steps: tuple[ServerStep | ClientStep, ...]
+    result: Result
+    parameter_type: Type | None
+    result_type: Type
+
+
+Result = Output | tuple["Result", ...]

@@ -1,0 +1,71 @@
+"""The protocol that a tensor framework is reached through, and the registry of back ends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+
+from tensorflow_federated.compiler import plan
+from tensorflow_federated.core import ir
+from tensorflow_federated.core.local_computations import LocalComputation
+
+
+class CompiledChunk(Protocol):
+    """A client step, compiled over chunks of clients."""
+
+    def __call__(
+        self,
+        broadcast: Sequence[Any],
+        zeros: Sequence[Any],
+        clients: Sequence[Sequence[Any]],
+        keys: np.ndarray,
+    ) -> tuple[Any, ...] | None:
+        """Runs the step for each client in order and accumulates.
+
+        Args:
+          broadcast: the broadcast values, canonical, in the order of the step.
+          zeros: for each aggregate, the value that accumulation starts from.
+          clients: for each client input, one canonical value per client.
+          keys: int64 [clients, 2], the random keys.
+
+        Returns:
+          The accumulated value of each aggregate, canonical; None if this data does not fit the
+          compiled form (its shapes are not columnar), so that the clients are run one by one.
+        """
+        ...
+
+
+class Backend(Protocol):
+    """What a tensor framework offers to the engine. All values are canonical."""
+
+    name: str
+
+    def evaluate(self, computation: LocalComputation, argument: Any) -> Any:
+        """Runs one local computation of this back end; `argument` is None where it takes none."""
+        ...
+
+    def evaluate_program(self, program: ir.Lambda, argument: Any, key: np.ndarray | None) -> Any:
+        """Runs a first-order local program whose computations are of this back end or portable."""
+        ...
+
+    def compile_client_step(self, step: plan.ClientStep) -> CompiledChunk | None:
+        """Compiles a step whose computations are all of this back end or portable, if it can."""
+        ...
+
+
+_loaders: dict[str, Callable[[], Backend]] = {}
+_loaded: dict[str, Backend] = {}
+
+
+def register(name: str, loader: Callable[[], Backend]) -> None:
+    """Names a back end; `loader` imports its framework, when a computation first needs it."""
+    _loaders[name] = loader
+
+
+def get(name: str) -> Backend:
+    """The back end of this name."""
+    if name not in _loaded:
+        _loaded[name] = _loaders[name]()
+    return _loaded[name]

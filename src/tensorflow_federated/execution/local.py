@@ -1,0 +1,86 @@
+"""The local engine: runs Plans in one process; the default."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tensorflow_federated.compiler import compilation, plan
+from tensorflow_federated.core import ir
+from tensorflow_federated.execution import local_programs, numpy_domain, random_keys
+from tensorflow_federated.execution.client_work import ClientWork
+
+
+class LocalEngine:
+    """Compiles programs to Plans, and runs them in this process."""
+
+    def compile(self, node: ir.Lambda | ir.Local) -> LocalProgram:
+        """Compiles a program."""
+        return LocalProgram(compilation.compile_computation(node))
+
+
+class LocalProgram:
+    """A Plan, with what its steps were compiled to; can be run by several threads at once."""
+
+    def __init__(self, program: plan.Plan) -> None:
+        """Prepares a plan."""
+        self._plan = program
+        self._client_work: dict[int, ClientWork] = {}
+        for position, step in enumerate(program.steps):
+            if isinstance(step, plan.ClientStep):
+                self._client_work[position] = ClientWork(step, len(self._client_work))
+
+    def run(self, argument: Any, client_count: int, seed: int, invocation: int) -> Any:
+        """Runs the program; see `contexts.Program`."""
+        values = self._take_apart(argument)
+        client_steps = 0
+        for position, step in enumerate(self._plan.steps):
+            if isinstance(step, plan.ServerStep):
+                _run_server_step(step, values)
+            else:
+                keys = random_keys.client_keys(seed, invocation, client_steps, client_count)
+                _run_client_step(self._client_work[position], values, keys, invocation)
+                client_steps += 1
+        return _pack_result(self._plan.result, values)
+
+    def _take_apart(self, argument: Any) -> dict[str, Any]:
+        values: dict[str, Any] = {}
+        for parameter in self._plan.parameters:
+            value = argument
+            for index in parameter.path:
+                value = value[index]
+            values[parameter.slot.name] = value
+        return values
+
+
+def _run_server_step(step: plan.ServerStep, values: dict[str, Any]) -> None:
+    argument = None
+    if step.body.parameter_name is not None:
+        argument = tuple(values[slot.name] for slot in step.inputs)
+    results = local_programs.run(step.body, argument, numpy_domain.NumpyDomain())
+    for slot, result in zip(step.outputs, results, strict=True):
+        values[slot.name] = result
+
+
+def _run_client_step(
+    work: ClientWork, values: dict[str, Any], keys: np.ndarray, invocation: int
+) -> None:
+    step = work.step
+    kept, totals = work.run(
+        broadcast=[values[slot.name] for slot in step.broadcast],
+        clients=[values[slot.name] for slot in step.inputs],
+        starts=[None if each.zero is None else values[each.zero] for each in step.aggregates],
+        keys=keys,
+        invocation=invocation,
+    )
+    for slot, column in zip(step.kept, kept, strict=True):
+        values[slot.name] = column
+    for aggregate, total in zip(step.aggregates, totals, strict=True):
+        values[aggregate.output.name] = total
+
+
+def _pack_result(result: plan.Result, values: dict[str, Any]) -> Any:
+    if isinstance(result, tuple):
+        return tuple(_pack_result(element, values) for element in result)
+    return values[result.slot.name]

@@ -1,0 +1,58 @@
+"""Collects what is wrong with a value, so that one error tells all of it."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import numpy as np
+
+from tensorflow_federated.core import errors
+from tensorflow_federated.core.types import Type
+
+_MOST_SHOWN = 8
+
+
+class Problems:
+    """The problems found so far, in order."""
+
+    def __init__(self) -> None:
+        """Starts without problems."""
+        self._lines: list[str] = []
+
+    def __bool__(self) -> bool:
+        return bool(self._lines)
+
+    def add(self, path: str, expected: Type, value: Any) -> None:
+        """A value is of another kind than expected."""
+        self.add_text(path, f"expected {expected}, got {self.describe(value)}")
+
+    def add_text(self, path: str, text: str) -> None:
+        """Anything else that is wrong with the value at a path."""
+        self.add_line(f"{path}: {text}")
+
+    def add_line(self, line: str) -> None:
+        """A whole line, which begins with the path."""
+        self._lines.append(line)
+
+    def describe(self, value: Any) -> str:
+        """Names a Python value in a few words."""
+        if isinstance(value, (np.ndarray, np.generic)):
+            array = cast("np.ndarray[Any, np.dtype[Any]]", value)
+            sizes = ",".join(map(str, array.shape))
+            return f"{array.dtype}[{sizes}]" if sizes else f"{array.dtype} {array}"
+        if isinstance(value, (list, tuple, dict)):
+            return f"a {type(value).__name__} of {len(value)}"  # pyright: ignore[reportUnknownArgumentType]
+        return f"{type(value).__name__} {value!r:.80}"
+
+    def raise_if_any(self, type_signature: Type) -> None:
+        """Raises one error with all problems, the first ones of many."""
+        if not self._lines:
+            return
+        shown = self._lines[:_MOST_SHOWN]
+        if len(self._lines) > len(shown):
+            shown.append(f"and {len(self._lines) - len(shown)} more of this kind")
+        raise errors.TypeMismatchError(
+            "the value is not of the type that is expected.",
+            problems=shown,
+            signature=type_signature,
+        )

@@ -1,0 +1,35 @@
+"""The random keys of clients: counter-based, so they depend on nothing but their position."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def client_keys(seed: int, invocation: int, step: int, client_count: int) -> np.ndarray:
+    """The keys of all clients in one client step.
+
+    The words are those of `numpy.random.SeedSequence(seed, spawn_key=(invocation, step))`, two
+    for each client in order: the key of a client does not depend on how many come after it.
+
+    Args:
+      seed: the seed of the execution context.
+      invocation: the number of the call in that context, from 0.
+      step: the number of the step in the program, from 0.
+      client_count: the number of clients.
+
+    Returns:
+      int64[client_count, 2].
+
+    Examples:
+      >>> keys = client_keys(seed=1, invocation=0, step=0, client_count=3)
+      >>> bool((keys[:2] == client_keys(1, 0, 0, 2)).all())
+      True
+    """
+    source = np.random.SeedSequence(seed, spawn_key=(invocation, step))
+    words = source.generate_state(2 * client_count, np.uint64)
+    return words.view(np.int64).reshape(client_count, 2)
+
+
+def fresh_seed() -> int:
+    """A seed from the operating system's source of randomness."""
+    return int(np.random.SeedSequence().generate_state(1, np.uint64)[0])

@@ -1,0 +1,229 @@
+"""The reference engine: evaluates a program as it is written, one client after the other.
+
+It knows nothing of plans, passes or compiled steps. It is slow and plain, and is what the other
+engines are tested against.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeAlias, cast
+
+import numpy as np
+
+from tensorflow_federated.core import errors, ir, placements
+from tensorflow_federated.core.types import (
+    FederatedType,
+    FunctionType,
+    SequenceType,
+    StructType,
+    Type,
+)
+from tensorflow_federated.execution import numpy_domain, random_keys, sums
+
+Function: TypeAlias = Callable[[Any], Any]
+"""A function of the program: of one canonical value, None where it takes none."""
+
+
+class ReferenceEngine:
+    """Evaluates programs directly."""
+
+    def compile(self, node: ir.Lambda | ir.Local) -> ReferenceProgram:
+        """Takes a program as it is."""
+        return ReferenceProgram(node)
+
+
+class ReferenceProgram:
+    """A program that is evaluated as it is written."""
+
+    def __init__(self, node: ir.Lambda | ir.Local) -> None:
+        """Takes the program."""
+        self._node = node
+
+    def run(self, argument: Any, client_count: int, seed: int, invocation: int) -> Any:
+        """Runs the program; see `contexts.Program`."""
+        keys = random_keys.client_keys(seed, invocation, 0, client_count)
+        return _Evaluator(client_count, keys).evaluate(self._node, {})(argument)
+
+
+@dataclasses.dataclass
+class _Evaluator:
+    client_count: int
+    keys: np.ndarray
+    key: np.ndarray | None = None
+
+    def evaluate(self, node: ir.Node, scope: Mapping[str, Any]) -> Any:
+        """The value of a node; that of a function is a Python function of one value."""
+        match node:
+            case ir.Reference(name=name):
+                return scope[name]
+            case ir.Selection(source=source, index=index):
+                return self.evaluate(source, scope)[index]
+            case ir.Struct(elements=elements):
+                return tuple(self.evaluate(element, scope) for _, element in elements)
+            case ir.Literal(value=value, type=type_signature):
+                return numpy_domain.NumpyDomain().literal(value, type_signature)
+            case ir.Block(locals=bindings, result=result):
+                inner = dict(scope)
+                for name, bound in bindings:
+                    inner[name] = self.evaluate(bound, inner)
+                return self.evaluate(result, inner)
+            case ir.Lambda(parameter_name=name, result=result):
+                return lambda given: self.evaluate(  # pyright: ignore[reportUnknownVariableType, reportUnknownLambdaType]
+                    result, scope if name is None else {**scope, name: given}
+                )
+            case ir.Local(computation=computation):
+                return functools.partial(numpy_domain.evaluate, computation)
+            case ir.Intrinsic(uri=uri, type=type_signature):
+                rule = getattr(self, uri)
+                return functools.partial(
+                    rule, parameter=type_signature.parameter, result=type_signature.result
+                )
+            case ir.Call(function=function, argument=argument):
+                applied = self.evaluate(function, scope)
+                if argument is None:
+                    return applied(None)
+                given = self.evaluate(argument, scope)
+                function_type = function.type_signature
+                assert isinstance(function_type, FunctionType)
+                assert function_type.parameter is not None
+                return applied(
+                    self._as_type(given, argument.type_signature, function_type.parameter)
+                )
+            case _:
+                raise errors.TypeMismatchError(
+                    "this cannot be evaluated.", problems=[f"program: got {node}"]
+                )
+
+    def _as_type(self, value: Any, given: Type, expected: Type) -> Any:
+        """Gives each client its own copy where all have one value and the type need not say so."""
+        if isinstance(given, StructType) and isinstance(expected, StructType):
+            return tuple(
+                self._as_type(element, given[index], expected[index])
+                for index, element in enumerate(value)
+            )
+        if not isinstance(given, FederatedType) or given.placement != placements.CLIENTS:
+            return value
+        is_each_own = isinstance(expected, FederatedType) and not expected.all_equal
+        return self._members(value, given) if is_each_own else value
+
+    def _for_each_client(self, function: Function, members: Sequence[Any]) -> list[Any]:
+        results: list[Any] = []
+        for index, member in enumerate(members):
+            self.key = self.keys[index]
+            results.append(function(member))
+        self.key = None
+        return results
+
+    def _members(self, value: Any, federated_type: Type) -> list[Any]:
+        """The value of each client."""
+        assert isinstance(federated_type, FederatedType)
+        return [value] * self.client_count if federated_type.all_equal else list(value)
+
+    def federated_aggregate(self, argument: Any, parameter: Type, result: Type) -> Any:
+        value, zero, accumulate, _, report = argument
+        state = zero
+        for member in self._members(value, _element(parameter, 0)):
+            state = accumulate((state, member))
+        return report(state)
+
+    def federated_apply(self, argument: Any, parameter: Type, result: Type) -> Any:
+        function, value = argument
+        return function(value)
+
+    def federated_broadcast(self, argument: Any, parameter: Type, result: Type) -> Any:
+        return argument
+
+    def federated_eval_at_clients(self, argument: Any, parameter: Type, result: Type) -> Any:
+        return self._for_each_client(argument, [None] * self.client_count)
+
+    def federated_eval_at_server(self, argument: Any, parameter: Type, result: Type) -> Any:
+        return argument(None)
+
+    def federated_map(self, argument: Any, parameter: Type, result: Type) -> Any:
+        function, value = argument
+        return self._for_each_client(function, self._members(value, _element(parameter, 1)))
+
+    def federated_mean(self, argument: Any, parameter: Type, result: Type) -> Any:
+        members = self._members(argument, parameter)
+        return self._mean(members, [np.int32(1)] * len(members), result)
+
+    def federated_weighted_mean(self, argument: Any, parameter: Type, result: Type) -> Any:
+        members = self._members(argument[0], _element(parameter, 0))
+        return self._mean(members, self._members(argument[1], _element(parameter, 1)), result)
+
+    def _mean(self, members: Sequence[Any], weights: Sequence[Any], result: Type) -> Any:
+        member_type = ir.unplaced(result)
+        total_weight = sum(weights[1:], weights[0]) if weights else 0
+        weighted = [
+            _map_leaves(lambda x, w=weight: x * np.asarray(w).astype(x.dtype), member)
+            for member, weight in zip(members, weights, strict=True)
+        ]
+        with np.errstate(all="ignore"):
+            return _map_leaves(
+                lambda x: x / np.asarray(total_weight).astype(x.dtype),
+                _total(weighted, member_type),
+            )
+
+    def federated_sum(self, argument: Any, parameter: Type, result: Type) -> Any:
+        return _total(self._members(argument, parameter), ir.unplaced(result))
+
+    def federated_value_at_clients(self, argument: Any, parameter: Type, result: Type) -> Any:
+        return argument
+
+    def federated_value_at_server(self, argument: Any, parameter: Type, result: Type) -> Any:
+        return argument
+
+    def federated_zip_at_clients(self, argument: Any, parameter: Type, result: Type) -> Any:
+        return [self._zipped(argument, parameter, index) for index in range(self.client_count)]
+
+    def _zipped(self, argument: Any, parameter: Type, index: int) -> Any:
+        if isinstance(parameter, StructType):
+            return tuple(
+                self._zipped(element, element_type, index)
+                for element, (_, element_type) in zip(argument, parameter.items(), strict=True)
+            )
+        return self._members(argument, parameter)[index]
+
+    def federated_zip_at_server(self, argument: Any, parameter: Type, result: Type) -> Any:
+        return argument
+
+    def random_key(self, argument: Any, parameter: Type, result: Type) -> Any:
+        return numpy_domain.NumpyDomain(self.key).random_key()
+
+    def sequence_map(self, argument: Any, parameter: Type, result: Type) -> Any:
+        function, sequence = argument
+        return numpy_domain.NumpyDomain().sequence_map(function, sequence, result)
+
+    def sequence_reduce(self, argument: Any, parameter: Type, result: Type) -> Any:
+        sequence, zero, operator = argument
+        return numpy_domain.NumpyDomain().sequence_reduce(
+            lambda state, element: operator((state, element)), zero, sequence, result
+        )
+
+    def sequence_sum(self, argument: Any, parameter: Type, result: Type) -> Any:
+        assert isinstance(parameter, SequenceType)
+        return numpy_domain.NumpyDomain().sequence_sum(argument, parameter.element)
+
+
+def _element(struct_type: Type, index: int) -> Type:
+    assert isinstance(struct_type, StructType)
+    return struct_type[index]
+
+
+def _total(members: Sequence[Any], member_type: Type) -> Any:
+    if not members or sums.has_zeros(member_type):
+        members = [sums.zeros(member_type), *members]
+    total = members[0]
+    for member in members[1:]:
+        total = sums.add(total, member)
+    return total
+
+
+def _map_leaves(function: Callable[[Any], Any], value: Any) -> Any:
+    if isinstance(value, tuple):
+        elements = cast("tuple[Any, ...]", value)
+        return tuple(_map_leaves(function, element) for element in elements)
+    return function(value)

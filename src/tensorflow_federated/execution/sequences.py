@@ -1,0 +1,229 @@
+"""Sequences, the data of clients: as columns, as elements, or as a dataset of a framework."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import numpy as np
+
+from tensorflow_federated.core.types import TensorType, Type
+from tensorflow_federated.execution import leaves as tensor_leaves
+
+
+@dataclasses.dataclass(frozen=True)
+class Columns:
+    """All elements of a sequence, end to end: one array for each leaf of the element type.
+
+    Attributes:
+      leaves: the flattened tensors of the element type, in order.
+      offsets: int64[n+1]: element i is the rows `offsets[i]:offsets[i+1]` of every leaf
+        ("batched": the first dimension of every leaf is unknown). None: element i is row i of
+        every leaf ("stacked": the shapes of all leaves are known).
+    """
+
+    leaves: tuple[np.ndarray, ...]
+    offsets: np.ndarray | None
+
+    def __len__(self) -> int:
+        """The number of elements."""
+        if self.offsets is not None:
+            return len(self.offsets) - 1
+        return len(self.leaves[0])
+
+
+class Sequence:
+    """A canonical value of a sequence type; immutable.
+
+    It is held in the form it was given in, and takes another when it is asked for it.
+    """
+
+    def __init__(
+        self,
+        element_type: Type,
+        *,
+        elements: tuple[Any, ...] | None = None,
+        columns: Columns | None = None,
+        dataset: Any = None,
+        load: Callable[[], Sequence] | None = None,
+    ) -> None:
+        """Use `from_elements`, `from_columns` or `from_dataset`."""
+        self._element_type = element_type
+        self._elements = elements
+        self._columns = columns
+        self._columns_known = columns is not None
+        self._dataset = dataset
+        self._load = load
+
+    @classmethod
+    def from_elements(cls, elements: Iterable[Any], element_type: Type) -> Sequence:
+        """A sequence of canonical values of the element type."""
+        return cls(element_type, elements=tuple(elements))
+
+    @classmethod
+    def from_columns(
+        cls, leaves: tuple[np.ndarray, ...], offsets: np.ndarray | None, element_type: Type
+    ) -> Sequence:
+        """A sequence from the arrays that `Columns` tells of."""
+        return cls(element_type, columns=Columns(tuple(leaves), offsets))
+
+    @classmethod
+    def from_dataset(
+        cls, dataset: Any, element_type: Type, load: Callable[[], Sequence]
+    ) -> Sequence:
+        """A sequence that stays a framework's dataset until its elements are asked for.
+
+        Args:
+          dataset: the dataset, which computations of its framework take as it is.
+          element_type: the type of its elements.
+          load: reads the dataset into a sequence of elements or columns; called at most once.
+
+        Returns:
+          The sequence.
+        """
+        return cls(element_type, dataset=dataset, load=load)
+
+    @property
+    def element_type(self) -> Type:
+        """The type of every element."""
+        return self._element_type
+
+    @property
+    def dataset(self) -> Any:
+        """The framework's dataset that this sequence was made from, or None."""
+        return self._dataset
+
+    def elements(self) -> Iterator[Any]:
+        """The elements, canonical, in order."""
+        self._ensure_loaded()
+        if self._elements is not None:
+            return iter(self._elements)
+        assert self._columns is not None
+        return _rows(self._columns, self._element_type)
+
+    def __len__(self) -> int:
+        """The number of elements."""
+        self._ensure_loaded()
+        if self._elements is not None:
+            return len(self._elements)
+        assert self._columns is not None
+        return len(self._columns)
+
+    def columns(self) -> Columns | None:
+        """All elements end to end; None where the element type or the elements do not allow it."""
+        self._ensure_loaded()
+        if not self._columns_known:
+            assert self._elements is not None
+            self._columns = _to_columns(self._elements, self._element_type)
+            self._columns_known = True
+        return self._columns
+
+    def _ensure_loaded(self) -> None:
+        if self._elements is not None or self._columns is not None:
+            return
+        assert self._load is not None
+        loaded = self._load()
+        columns = loaded.columns()
+        if columns is not None:
+            self._columns = columns
+        else:
+            self._elements = tuple(loaded.elements())
+        self._columns_known = True
+
+    def __repr__(self) -> str:
+        return f"Sequence({self._element_type}*)"
+
+
+def is_batched(element_type: Type) -> bool:
+    """Whether elements are batches: the first dimension of every leaf, and no other, is unknown."""
+    leaf_types = tensor_leaves.leaf_types(element_type)
+    return bool(leaf_types) and all(_is_batch(leaf) for leaf in leaf_types)
+
+
+def is_stacked(element_type: Type) -> bool:
+    """Whether the shapes of all leaves are known."""
+    leaf_types = tensor_leaves.leaf_types(element_type)
+    return bool(leaf_types) and all(_is_static(leaf) for leaf in leaf_types)
+
+
+def _is_batch(leaf: Type) -> bool:
+    if not isinstance(leaf, TensorType) or not leaf.shape:
+        return False
+    return leaf.shape[0] is None and None not in leaf.shape[1:]
+
+
+def _is_static(leaf: Type) -> bool:
+    return isinstance(leaf, TensorType) and leaf.shape is not None and None not in leaf.shape
+
+
+def _known_sizes(leaf: TensorType) -> tuple[int, ...]:
+    return tuple(size for size in leaf.shape or () if size is not None)
+
+
+def _to_columns(elements: tuple[Any, ...], element_type: Type) -> Columns | None:
+    leaf_types = tensor_leaves.leaf_types(element_type)
+    rows = [tensor_leaves.flatten(element, element_type) for element in elements]
+    if is_stacked(element_type):
+        return Columns(
+            tuple(_stacked([row[i] for row in rows], leaf) for i, leaf in enumerate(leaf_types)),
+            None,
+        )
+    if is_batched(element_type):
+        sizes = [len(row[0]) for row in rows]
+        if any(len(leaf) != size for row, size in zip(rows, sizes, strict=True) for leaf in row):
+            return None
+        offsets = np.zeros(len(rows) + 1, np.int64)
+        np.cumsum(sizes, out=offsets[1:])
+        return Columns(
+            tuple(_joined([row[i] for row in rows], leaf) for i, leaf in enumerate(leaf_types)),
+            offsets,
+        )
+    return None
+
+
+def _stacked(values: list[Any], leaf: Type) -> np.ndarray:
+    assert isinstance(leaf, TensorType)
+    column = np.empty((len(values), *_known_sizes(leaf)), tensor_leaves.array_dtype(leaf))
+    for i, value in enumerate(values):
+        column[i] = value
+    return column
+
+
+def _joined(values: list[Any], leaf: Type) -> np.ndarray:
+    assert isinstance(leaf, TensorType)
+    if values:
+        return np.concatenate(values)
+    return np.empty((0, *_known_sizes(leaf)), tensor_leaves.array_dtype(leaf))
+
+
+def _rows(columns: Columns, element_type: Type) -> Iterator[Any]:
+    offsets = columns.offsets
+    for i in range(len(columns)):
+        part: Any = i if offsets is None else slice(offsets[i], offsets[i + 1])
+        yield tensor_leaves.unflatten([leaf[part] for leaf in columns.leaves], element_type)
+
+
+IsDataset = Callable[[Any], bool]
+Convert = Callable[[Any, Type], Sequence]
+
+_converters: list[tuple[IsDataset, Convert]] = []
+
+
+def register_dataset_converter(is_dataset: IsDataset, convert: Convert) -> None:
+    """Makes the datasets of a framework known.
+
+    Args:
+      is_dataset: whether a Python value is such a dataset; must not import the framework.
+      convert: `convert(dataset, element_type)` makes a `Sequence` of it, or raises a
+        `FederatedError` if its elements are not of that type.
+    """
+    _converters.append((is_dataset, convert))
+
+
+def from_dataset(value: Any, element_type: Type) -> Sequence | None:
+    """The sequence of a framework's dataset; None if the value is no dataset that is known."""
+    for is_dataset, convert in _converters:
+        if is_dataset(value):
+            return convert(value, element_type)
+    return None
