@@ -1,0 +1,104 @@
+"""Aggregators: factories that make an aggregation process for a type of value.
+
+An aggregator is chosen before the type of what it aggregates is known. `create` makes the process
+once it is. Aggregators hold one another: one clips and passes on, another adds noise, the innermost
+one sums.
+"""
+
+from __future__ import annotations
+
+import abc
+from typing import Any, TypeAlias
+
+from tensorflow_federated.core import errors, types
+from tensorflow_federated.core.types import StructType, TensorType
+from tensorflow_federated.templates import aggregation_process
+
+ValueType: TypeAlias = TensorType | StructType
+"""The types that aggregators take: tensors, and structures of them."""
+
+
+class UnweightedAggregationFactory(abc.ABC):
+    """An aggregator of values that all count the same."""
+
+    @abc.abstractmethod
+    def create(self, value_type: ValueType) -> aggregation_process.AggregationProcess:
+        """Makes the process for a type of value.
+
+        Args:
+          value_type: the type of one client's value, a tensor or a structure; without placement.
+
+        Returns:
+          A process whose `next` has the type ``(<state=S@SERVER,value={V}@CLIENTS> ->
+          <state=S@SERVER,result=R@SERVER,measurements=M@SERVER>)``.
+        """
+
+
+class WeightedAggregationFactory(abc.ABC):
+    """An aggregator of values that come with weights."""
+
+    @abc.abstractmethod
+    def create(
+        self, value_type: ValueType, weight_type: ValueType
+    ) -> aggregation_process.AggregationProcess:
+        """Makes the process for a type of value and a type of weight.
+
+        Args:
+          value_type: the type of one client's value, a tensor or a structure; without placement.
+          weight_type: the type of one client's weight; without placement.
+
+        Returns:
+          A process whose `next` has the type ``(<state=S@SERVER,value={V}@CLIENTS,
+          weight={W}@CLIENTS> -> <state=S@SERVER,result=R@SERVER,measurements=M@SERVER>)``.
+        """
+
+
+AggregationFactory: TypeAlias = UnweightedAggregationFactory | WeightedAggregationFactory
+"""Any aggregator."""
+
+
+def check_value_type(spec: Any, label: str = "value_type") -> ValueType:
+    """Reads the type of what is aggregated.
+
+    Args:
+      spec: a type, or what `tff.to_type` takes.
+      label: the name of the argument, for messages.
+
+    Returns:
+      The type.
+
+    Raises:
+      TypeMismatchError: if it is neither a tensor nor a structure.
+    """
+    value_type = types.to_type(spec)
+    if not isinstance(value_type, (TensorType, StructType)):
+        raise errors.TypeMismatchError(
+            "aggregators take tensors and structures of tensors.",
+            problems=[f"{label}: expected a tensor or a structure, got {value_type}"],
+            fix="give the type of one client's value, without placement.",
+        )
+    return value_type
+
+
+def check_unweighted(candidate: object, label: str) -> UnweightedAggregationFactory:
+    """Checks that an aggregator takes no weights.
+
+    Args:
+      candidate: what was given.
+      label: the name of the argument, for messages.
+
+    Returns:
+      The aggregator.
+
+    Raises:
+      TypeMismatchError: if it is something else.
+    """
+    if not isinstance(candidate, UnweightedAggregationFactory):
+        raise errors.TypeMismatchError(
+            f"`{label}` must be an aggregator without weights.",
+            problems=[
+                f"{label}: expected an UnweightedAggregationFactory, got {type(candidate).__name__}"
+            ],
+            fix="for example `tff.aggregators.SumFactory()`.",
+        )
+    return candidate

@@ -1,0 +1,159 @@
+"""What every aggregator promises. A new aggregator joins by a row in `ROWS`."""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+from typing import Any
+
+import numpy as np
+import pytest
+
+import tensorflow_federated as tff
+from tensorflow_federated.core import trees
+
+VECTOR = tff.TensorType(np.float32, [2])
+STRUCT = tff.to_type(collections.OrderedDict(a=np.float32, b=(np.float32, [2])))
+FLOAT = tff.to_type(np.float32)
+
+VECTORS = [[1.0, -2.0], [3.0, 4.0], [-1.0, 10.0]]
+STRUCTS = [{"a": 1.0, "b": [0.5, 2.0]}, {"a": -3.0, "b": [4.0, 0.0]}, {"a": 0.0, "b": [1.0, 1.0]}]
+WEIGHTS = [1.0, 2.0, 5.0]
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """One aggregator.
+
+    Attributes:
+      factory: the aggregator.
+      signature: the type of `next` for float32[2] values, and float32 weights, as TFF prints it.
+      is_leafwise: whether each leaf of a structure is aggregated as if it were alone.
+    """
+
+    factory: Any
+    signature: str
+    is_leafwise: bool = True
+
+
+SUM_SIGNATURE = (
+    "(<state=<>@SERVER,value={float32[2]}@CLIENTS> -> "
+    "<state=<>@SERVER,result=float32[2]@SERVER,measurements=<>@SERVER>)"
+)
+WEIGHTED_SUM_SIGNATURE = SUM_SIGNATURE.replace(
+    "value={float32[2]}@CLIENTS", "value={float32[2]}@CLIENTS,weight={float32}@CLIENTS"
+)
+MEAN_SIGNATURE = (
+    "(<state=<value_sum_process=<>,weight_sum_process=<>>@SERVER,value={float32[2]}@CLIENTS,"
+    "weight={float32}@CLIENTS> -> <state=<value_sum_process=<>,weight_sum_process=<>>@SERVER,"
+    "result=float32[2]@SERVER,measurements=<mean_value=<>,mean_weight=<>>@SERVER>)"
+)
+UNWEIGHTED_MEAN_SIGNATURE = (
+    "(<state=<<>,<>>@SERVER,value={float32[2]}@CLIENTS> -> <state=<<>,<>>@SERVER,"
+    "result=float32[2]@SERVER,measurements=<mean_value=<>,mean_count=<>>@SERVER>)"
+)
+
+ROWS = {
+    "sum": Row(tff.aggregators.SumFactory(), SUM_SIGNATURE),
+    "mean": Row(tff.aggregators.MeanFactory(), MEAN_SIGNATURE),
+    "mean without nan": Row(tff.aggregators.MeanFactory(no_nan_division=True), MEAN_SIGNATURE),
+    "unweighted mean": Row(tff.aggregators.UnweightedMeanFactory(), UNWEIGHTED_MEAN_SIGNATURE),
+    "sum with weights": Row(
+        tff.aggregators.as_weighted_aggregator(tff.aggregators.SumFactory()),
+        WEIGHTED_SUM_SIGNATURE,
+    ),
+}
+
+
+@pytest.fixture(params=ROWS)
+def row(request: pytest.FixtureRequest) -> Row:
+    return ROWS[request.param]
+
+
+def is_weighted(row: Row) -> bool:
+    return isinstance(row.factory, tff.aggregators.WeightedAggregationFactory)
+
+
+def create(row: Row, value_type: tff.Type) -> tff.templates.AggregationProcess:
+    types = (value_type, FLOAT) if is_weighted(row) else (value_type,)
+    return row.factory.create(*types)
+
+
+def run(row: Row, process: Any, values: list[Any], state: Any = None) -> Any:
+    weights = [WEIGHTS[: len(values)]] if is_weighted(row) else []
+    return process.next(process.initialize() if state is None else state, values, *weights)
+
+
+def test_it_is_an_aggregation_factory(row):
+    assert isinstance(row.factory, tff.aggregators.AggregationFactory)
+
+
+def test_the_type_signature_is_that_of_tff(row):
+    next_type = create(row, VECTOR).next.type_signature
+    assert next_type.compact_representation() == row.signature
+
+
+def test_the_process_is_weighted_if_the_factory_is(row):
+    assert create(row, VECTOR).is_weighted == is_weighted(row)
+
+
+def test_the_result_has_the_type_of_the_value(row):
+    process = create(row, STRUCT)
+    assert process.next.type_signature.result[1].member.is_identical_to(STRUCT)
+
+
+def test_values_are_of_the_types_that_are_declared(row, engine):
+    process = create(row, STRUCT)
+    output = run(row, process, STRUCTS)
+    assert type(output.result) is collections.OrderedDict
+    assert [np.asarray(leaf).dtype for leaf in trees.leaves(output.result)] == [np.float32] * 2
+    assert np.shape(output.result["b"]) == (2,)
+
+
+@pytest.mark.parametrize("name", [name for name, row in ROWS.items() if row.is_leafwise])
+def test_a_struct_is_aggregated_leaf_by_leaf(name, engine):
+    row = ROWS[name]
+    output = run(row, create(row, STRUCT), STRUCTS)
+    leaf_type = tff.TensorType(np.float32, [2])
+    alone = run(row, create(row, leaf_type), [each["b"] for each in STRUCTS])
+    np.testing.assert_array_equal(output.result["b"], alone.result)
+
+
+def test_the_state_that_is_returned_is_taken_again(row, engine):
+    process = create(row, VECTOR)
+    first = run(row, process, VECTORS)
+    second = run(row, process, VECTORS, state=first.state)
+    np.testing.assert_array_equal(first.result, second.result)
+    assert process.state_type.is_assignable_from(process.next.type_signature.result[0])
+
+
+def test_zeros_give_zero(row, engine):
+    output = run(row, create(row, VECTOR), [[0.0, 0.0]] * 3)
+    np.testing.assert_array_equal(output.result, [0.0, 0.0])
+
+
+def test_one_client_is_enough(row, engine):
+    output = run(row, create(row, VECTOR), [[3.0, -4.0]])
+    np.testing.assert_allclose(output.result, [3.0, -4.0])
+
+
+@pytest.mark.parametrize(
+    "value_type",
+    [
+        tff.SequenceType(np.float32),
+        tff.FederatedType(np.float32, tff.CLIENTS),
+        tff.to_type(np.str_),
+        tff.to_type(np.bool_),
+        tff.to_type(collections.OrderedDict(a=np.float32, b=np.str_)),
+    ],
+    ids=str,
+)
+def test_what_cannot_be_aggregated_is_a_type_error(row, value_type):
+    with pytest.raises(TypeError):
+        create(row, value_type)
+
+
+def test_a_factory_makes_any_number_of_processes(row, engine):
+    first, second = create(row, VECTOR), create(row, FLOAT)
+    np.testing.assert_allclose(run(row, first, [[1.0, 2.0]]).result, [1.0, 2.0])
+    assert run(row, second, [5.0]).result == 5.0
