@@ -1,0 +1,219 @@
+"""Federated averaging."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from tensorflow_federated import aggregators
+from tensorflow_federated.core import errors
+from tensorflow_federated.core.types import TensorType
+from tensorflow_federated.learning import optimizers, templates
+from tensorflow_federated.learning.client_weighting import ClientWeighting
+from tensorflow_federated.learning.loop_implementation import LoopImplementation
+from tensorflow_federated.learning.metrics.metric_types import MetricsAggregatorType
+from tensorflow_federated.learning.metrics.summation import sum_then_finalize
+from tensorflow_federated.learning.models import local_loops
+from tensorflow_federated.learning.optimizers.optimizer import Optimizer, check_optimizer
+from tensorflow_federated.learning.templates import arguments
+
+_WEIGHTED = "tff.learning.algorithms.build_weighted_fed_avg"
+_UNWEIGHTED = "tff.learning.algorithms.build_unweighted_fed_avg"
+
+
+@errors.boundary
+def build_weighted_fed_avg(
+    model_fn: Callable[[], Any],
+    client_optimizer_fn: Optimizer[Any, Any, Any],
+    server_optimizer_fn: Optimizer[Any, Any, Any] | None = None,
+    *,
+    client_weighting: ClientWeighting | None = ClientWeighting.NUM_EXAMPLES,
+    model_distributor: templates.DistributionProcess | None = None,
+    model_aggregator: aggregators.WeightedAggregationFactory | None = None,
+    metrics_aggregator: MetricsAggregatorType | None = None,
+    loop_implementation: LoopImplementation = LoopImplementation.DATASET_REDUCE,
+) -> templates.LearningProcess:
+    """Builds federated averaging, with weighted clients.
+
+    In each round the server sends the model w to the clients of the cohort. Client k takes one step
+    of the client optimizer for each of its batches, to w_k, and sends its model delta
+    ``d_k = w - w_k`` (initial - final, so that it acts as a gradient). The server computes the mean
+    ``d = sum_k n_k d_k / sum_k n_k`` and steps the model with the server optimizer, with d as the
+    gradient.
+
+    ===================  ===============================================================
+    symbol               parameter
+    ===================  ===============================================================
+    client step          `client_optimizer_fn`
+    n_k                  `client_weighting`: the client's number of examples, or 1
+    mean                 `model_aggregator`
+    server step          `server_optimizer_fn`
+    batches, epochs      the clients' datasets: batch and repeat them before giving them
+    ===================  ===============================================================
+
+    State: `tff.learning.templates.LearningAlgorithmState`
+    ``<global_model_weights=W,distributor=<>,client_work=<learning_rate=float32>,
+    aggregator=<value_sum_process=<>,weight_sum_process=<>>,finalizer=<learning_rate=float32>>``
+    where both optimizers are `tff.learning.optimizers.build_sgdm` without momentum. Metrics:
+    ``<distributor=<>,client_work=<train=...>,aggregator=<mean_value=<>,mean_weight=<>>,
+    finalizer=<update_non_finite=int32>>``, with the metrics of the model in `train`, computed while
+    the clients train.
+
+    Memory at the server: the model, the sum of the deltas and the state of the optimizer.
+
+    Args:
+      model_fn: a function without arguments that makes a `tff.learning.models.VariableModel`; it is
+        called several times, and must make a new one each time.
+      client_optimizer_fn: the optimizer of the clients.
+      server_optimizer_fn: the optimizer of the server; gradient descent with the learning rate 1.0
+        if None, which makes the mean of the clients' models the next model.
+      client_weighting: how much a client counts; by its number of examples if None.
+      model_distributor: how the model comes to the clients; a broadcast if None.
+      model_aggregator: how the deltas are averaged; `tff.aggregators.MeanFactory()` if None.
+      metrics_aggregator: how the metrics are aggregated; `tff.learning.metrics.sum_then_finalize`
+        if None.
+      loop_implementation: accepted for compatibility, without effect.
+
+    Returns:
+      The process.
+
+    Raises:
+      ModelError: if `model_fn` does not make a model.
+      OptimizerTypeError: if an optimizer is none of `tff.learning.optimizers`.
+      TypeMismatchError: if another argument is not of its type.
+      CompositionError: if the given parts do not fit together.
+
+    Source: McMahan et al. (2017), "Communication-Efficient Learning of Deep Networks from
+    Decentralized Data", FedAvg, for a server learning rate of 1; with a server optimizer, Reddi et
+    al. (2021), "Adaptive Federated Optimization", FedOpt.
+
+    Differs from the paper: the cohort of a round is given, not sampled.
+    """
+    if client_weighting is None:
+        client_weighting = ClientWeighting.NUM_EXAMPLES
+    arguments.check_client_weighting(client_weighting, _WEIGHTED)
+    if model_aggregator is None:
+        model_aggregator = aggregators.MeanFactory()
+    arguments.check_kind(
+        model_aggregator,
+        aggregators.WeightedAggregationFactory,
+        "model_aggregator",
+        _WEIGHTED,
+        "give a weighted one, as tff.aggregators.MeanFactory(), or use "
+        "tff.learning.algorithms.build_unweighted_fed_avg.",
+    )
+    return _build(
+        _WEIGHTED,
+        model_fn,
+        client_optimizer_fn,
+        server_optimizer_fn,
+        client_weighting,
+        model_distributor,
+        model_aggregator,
+        metrics_aggregator,
+        loop_implementation,
+    )
+
+
+@errors.boundary
+def build_unweighted_fed_avg(
+    model_fn: Callable[[], Any],
+    client_optimizer_fn: Optimizer[Any, Any, Any],
+    server_optimizer_fn: Optimizer[Any, Any, Any] | None = None,
+    model_distributor: templates.DistributionProcess | None = None,
+    model_aggregator: aggregators.UnweightedAggregationFactory | None = None,
+    metrics_aggregator: MetricsAggregatorType = sum_then_finalize,
+    loop_implementation: LoopImplementation = LoopImplementation.DATASET_REDUCE,
+) -> templates.LearningProcess:
+    """Builds federated averaging, with all clients alike.
+
+    As `build_weighted_fed_avg` with ``n_k = 1`` for every client, and with an aggregator that takes
+    no weights: this is the form that secure and private aggregators need. A client without
+    examples counts, with a delta of 0.
+
+    State and metrics: as of `build_weighted_fed_avg`, with the state ``aggregator=<<>,<>>`` and the
+    measurements ``aggregator=<mean_value=<>,mean_count=<>>``.
+
+    Args:
+      model_fn: a function without arguments that makes a `tff.learning.models.VariableModel`; it is
+        called several times, and must make a new one each time.
+      client_optimizer_fn: the optimizer of the clients.
+      server_optimizer_fn: the optimizer of the server; gradient descent with the learning rate 1.0
+        if None.
+      model_distributor: how the model comes to the clients; a broadcast if None.
+      model_aggregator: how the deltas are averaged; `tff.aggregators.UnweightedMeanFactory()` if
+        None.
+      metrics_aggregator: how the metrics are aggregated.
+      loop_implementation: accepted for compatibility, without effect.
+
+    Returns:
+      The process.
+
+    Raises:
+      ModelError: if `model_fn` does not make a model.
+      OptimizerTypeError: if an optimizer is none of `tff.learning.optimizers`.
+      TypeMismatchError: if another argument is not of its type.
+      CompositionError: if the given parts do not fit together.
+
+    Source: as of `build_weighted_fed_avg`.
+    """
+    if model_aggregator is None:
+        model_aggregator = aggregators.UnweightedMeanFactory()
+    arguments.check_kind(
+        model_aggregator,
+        aggregators.UnweightedAggregationFactory,
+        "model_aggregator",
+        _UNWEIGHTED,
+        "give an unweighted one, as tff.aggregators.UnweightedMeanFactory(), or use "
+        "tff.learning.algorithms.build_weighted_fed_avg.",
+    )
+    return _build(
+        _UNWEIGHTED,
+        model_fn,
+        client_optimizer_fn,
+        server_optimizer_fn,
+        ClientWeighting.UNIFORM,
+        model_distributor,
+        aggregators.as_weighted_aggregator(model_aggregator),
+        metrics_aggregator,
+        loop_implementation,
+    )
+
+
+def _build(
+    user: str,
+    model_fn: Callable[[], Any],
+    client_optimizer: Optimizer[Any, Any, Any],
+    server_optimizer: Optimizer[Any, Any, Any] | None,
+    client_weighting: ClientWeighting,
+    model_distributor: templates.DistributionProcess | None,
+    model_aggregator: aggregators.WeightedAggregationFactory,
+    metrics_aggregator: MetricsAggregatorType | None,
+    loop_implementation: LoopImplementation,
+) -> templates.LearningProcess:
+    check_optimizer(client_optimizer, "client_optimizer_fn", user)
+    if server_optimizer is None:
+        server_optimizer = optimizers.build_sgdm(learning_rate=1.0)
+    check_optimizer(server_optimizer, "server_optimizer_fn", user)
+    arguments.check_distributor(model_distributor, user)
+    arguments.check_loop_implementation(loop_implementation, user)
+    arguments.check_metrics_aggregator(metrics_aggregator, sum_then_finalize, user)
+    model: Any = local_loops.describe_model(model_fn)
+    if model_distributor is None:
+        model_distributor = templates.build_broadcast_process(model.weights_type)
+    client_work = templates.build_model_delta_client_work(
+        model,
+        client_optimizer,
+        client_weighting,
+        metrics_aggregator,
+        loop_implementation=loop_implementation,
+    )
+    worked: Any = client_work.next.type_signature.result
+    update_type = worked.result.member["update"]
+    aggregator = model_aggregator.create(update_type, TensorType(np.float32))
+    finalizer = templates.build_apply_optimizer_finalizer(server_optimizer, model.weights_type)
+    return templates.compose_learning_process(
+        model.initial_weights, model_distributor, client_work, aggregator, finalizer
+    )

@@ -1,0 +1,54 @@
+"""Finalizers of Keras metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from tensorflow_federated.core import errors
+from tensorflow_federated.learning import descriptions
+
+
+@errors.boundary
+def create_keras_metric_finalizer(metric: Any) -> Callable[[Any], Any]:
+    """Makes the finalizer of a Keras metric: from the values of its variables to its result.
+
+    Args:
+      metric: a `keras.metrics.Metric`, or a function without arguments that makes one.
+
+    Returns:
+      A function from the list of the values of the metric's variables, in their order, to what the
+      metric's `result()` is with these values. The metric itself is not changed.
+
+    Raises:
+      ModelError: if `metric` is neither.
+
+    Examples:
+      >>> import keras
+      >>> finalizer = create_keras_metric_finalizer(keras.metrics.Mean)
+      >>> float(finalizer([6.0, 3.0]))
+      2.0
+    """
+    import keras
+
+    made = metric
+    if not isinstance(metric, keras.metrics.Metric) and callable(metric):
+        made = metric()
+    if not isinstance(made, keras.metrics.Metric):
+        raise errors.ModelError(
+            "a finalizer can only be made of a Keras metric.",
+            problems=[f"metric: got {descriptions.described(made)}"],
+            fix="give a `keras.metrics.Metric`, or a function that makes one.",
+        )
+
+    def finalize(unfinalized: Any) -> Any:
+        values = list(unfinalized)
+        if len(values) != len(made.variables):
+            raise errors.ModelValueError(
+                f"the metric `{made.name}` has another number of variables.",
+                problems=[f"values: expected {len(made.variables)}, got {len(values)}"],
+                fix="give the values of all variables of the metric.",
+            )
+        return made.stateless_result(values)
+
+    return finalize

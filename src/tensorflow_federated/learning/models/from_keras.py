@@ -1,0 +1,397 @@
+"""Makes a model of a Keras model: checks what it is given, and builds what is not built."""
+
+from __future__ import annotations
+
+import collections
+import os
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from tensorflow_federated.core import containers, errors, structure
+from tensorflow_federated.core.types import StructType, StructWithPythonType, TensorType, Type
+from tensorflow_federated.learning.models import frameworks
+from tensorflow_federated.learning.models.variable import VariableModel
+
+if TYPE_CHECKING:
+    import keras
+
+_NAME = "`tff.learning.models.from_keras_model`"
+_AUTOMATIC = "loss"
+
+
+@errors.boundary
+def from_keras_model(
+    keras_model: keras.Model,
+    loss: Any,
+    input_spec: Any,
+    loss_weights: Sequence[float] | None = None,
+    metrics: Any = None,
+) -> VariableModel:
+    """Makes a model of a Keras model, its losses and its metrics.
+
+    Call it inside the function that a federated algorithm is given, together with the code that
+    makes the Keras model, its losses and its metrics.
+
+    The loss of a batch is that of `loss`, or the weighted sum of several, and what the layers add
+    (regularizers). Reported are the user's metrics, then `loss` (the mean over examples, without
+    what the layers add), `num_examples` and `num_batches`.
+
+    Args:
+      keras_model: a Keras 3 model on the TensorFlow backend, not compiled: `Sequential`, functional
+        or subclassed. If its variables are not made yet, they are made from `input_spec`.
+      loss: a `keras.losses.Loss`; for a model of several outputs a list of one for each, or a dict
+        if the outputs have names.
+      input_spec: the form of a batch, as `dataset.element_spec` gives it: a pair of the features
+        and the labels, or a mapping with the names `x` and `y`.
+      loss_weights: one number for each loss, if there are several; 1 if None.
+      metrics: a list of metrics, or of functions that make them, or a dict of these.
+
+    Returns:
+      The model.
+
+    Raises:
+      ModelError: if an argument is not of the kind that is needed.
+      ModelValueError: if the model is compiled, or `input_spec`, losses and metrics do not fit.
+
+    Examples:
+      >>> import tensorflow as tf
+      >>> def model_fn():
+      ...     keras_model = tf.keras.Sequential([tf.keras.Input((3,)), tf.keras.layers.Dense(1)])
+      ...     return from_keras_model(
+      ...         keras_model,
+      ...         loss=tf.keras.losses.MeanSquaredError(),
+      ...         input_spec=(tf.TensorSpec([None, 3]), tf.TensorSpec([None, 1])),
+      ...     )
+      >>> [weight.shape for weight in model_fn().trainable_variables]
+      [TensorShape([3, 1]), TensorShape([1])]
+
+    Differs from TFF: a dict of metrics names them; two metrics of one name are an error. The states
+    of random generators, which Keras counts among the non-trainable variables, are no weights.
+    """
+    _check_framework()
+    _check_keras_model(keras_model)
+    spec = _checked_input_spec(input_spec)
+    _ensure_built(keras_model, spec)
+    losses = _checked_losses(loss, keras_model)
+    weights = _checked_loss_weights(loss_weights, loss, losses)
+    named = _checked_metrics(metrics)
+    from tensorflow_federated.learning.models import keras_model as keras_models
+
+    for metric in named.values():
+        _ensure_metric_built(metric, keras_model, spec)
+    names = sorted(loss) if isinstance(loss, Mapping) else None
+    return keras_models.KerasModel(keras_model, losses, weights, names, spec, named)
+
+
+def _check_framework() -> None:
+    try:
+        import keras
+        import tensorflow  # noqa: F401
+    except ModuleNotFoundError as error:
+        raise errors.missing_extra("tensorflow", _NAME) from error
+    backend = keras.backend.backend()
+    if backend != "tensorflow":
+        given = os.environ.get("KERAS_BACKEND")
+        problems = [f"Keras backend: expected 'tensorflow', got {backend!r}"]
+        if given is not None:
+            problems.append(f"KERAS_BACKEND: {given}")
+        raise errors.ModelValueError(
+            f"{_NAME} needs Keras on TensorFlow.",
+            problems=problems,
+            fix="set the environment variable KERAS_BACKEND=tensorflow before Keras is imported.",
+        )
+
+
+def _check_keras_model(keras_model: Any) -> None:
+    if frameworks.is_legacy_keras(keras_model):
+        raise errors.ModelError(
+            f"{_NAME} takes models of Keras 3.",
+            problems=["keras_model: a model of Keras 2, from the package `tf_keras`"],
+            fix="make it with `keras`, without TF_USE_LEGACY_KERAS; or write a "
+            "`tff.learning.models.VariableModel` around it.",
+        )
+    if not frameworks.is_keras_model(keras_model):
+        raise errors.ModelError(
+            f"{_NAME} cannot make a model of this.",
+            problems=[f"keras_model: expected a `keras.Model`, got {_shown(keras_model)}"],
+            fix="give the Keras model itself, as `keras.Sequential([...])` makes one.",
+        )
+    if keras_model.compiled:
+        raise errors.ModelValueError(
+            f"{_NAME} needs a model that is not compiled.",
+            problems=[f"keras_model: {keras_model.name!r} has been compiled"],
+            fix="leave `compile` out: loss and metrics are arguments here, the optimizer is one of "
+            "the algorithm.",
+        )
+
+
+def _checked_input_spec(input_spec: Any) -> Any:
+    """The form of a batch, as a structure of specs of TensorFlow."""
+    if isinstance(input_spec, StructType):
+        input_spec = _to_specs(input_spec)
+
+    def fail(problem: str, wrong_kind: bool = False) -> errors.FederatedError:
+        error = errors.ModelError if wrong_kind else errors.ModelValueError
+        return error(
+            "`input_spec` does not say what features and labels a batch has.",
+            problems=[f"input_spec: {problem}"],
+            signature="(features, labels) or <x=features,y=labels>",
+            fix="give the `element_spec` of a client's dataset of batches.",
+        )
+
+    elements = containers.unpack(input_spec)
+    if elements is None:
+        raise fail(f"expected a pair, got {_shown(input_spec)}", wrong_kind=True)
+    if len(elements) != 2:
+        raise fail(f"expected 2 elements, features and labels, got {len(elements)}")
+    names = [name for name, _ in elements]
+    if any(name is not None for name in names) and set(names) != {"x", "y"}:
+        raise fail(f"expected the names x and y, got {' and '.join(map(str, names))}")
+    for path, leaf in _leaves(input_spec, "input_spec"):
+        if not _is_tensor_spec(leaf):
+            raise fail(f"expected a `tf.TensorSpec` at {path}, got {_shown(leaf)}", wrong_kind=True)
+    return input_spec
+
+
+def _to_specs(type_signature: Type) -> Any:
+    import tensorflow as tf
+
+    if isinstance(type_signature, TensorType):
+        dtype = type_signature.dtype
+        is_string = dtype.kind in "USO"
+        shape: Any = type_signature.shape
+        return tf.TensorSpec(shape, tf.string if is_string else tf.as_dtype(dtype))
+    if not isinstance(type_signature, StructType):
+        raise errors.ModelError(
+            "`input_spec` may hold tensors only.",
+            problems=[f"input_spec: got {type_signature}"],
+            fix="give the type of one batch, not of a dataset.",
+        )
+    specs = [_to_specs(element) for _, element in type_signature.items()]
+    packed = containers.pack(type_signature, specs)
+    if isinstance(type_signature, StructWithPythonType) or not isinstance(packed, structure.Struct):
+        return packed
+    return tuple(specs)
+
+
+def _is_tensor_spec(candidate: Any) -> bool:
+    import tensorflow as tf
+
+    return isinstance(candidate, tf.TensorSpec)
+
+
+def _leaves(value: Any, path: str) -> list[tuple[str, Any]]:
+    elements = containers.unpack(value)
+    if elements is None:
+        return [(path, value)]
+    found: list[tuple[str, Any]] = []
+    for index, (name, element) in enumerate(elements):
+        found.extend(_leaves(element, f"{path}[{index}]" if name is None else f"{path}.{name}"))
+    return found
+
+
+def _keras_inputs(spec: Any) -> Any:
+    """Symbolic features, from which Keras makes variables without computing anything."""
+    import keras
+
+    from tensorflow_federated.learning.models import keras_model
+
+    inputs, _ = keras_model.split_batch(spec)
+    return keras.tree.map_structure(
+        lambda leaf: keras.KerasTensor(leaf.shape, leaf.dtype.name), inputs
+    )
+
+
+def _ensure_built(keras_model: Any, spec: Any) -> None:
+    """Makes the variables of a model that would make them when it is first called."""
+    if keras_model.built:
+        return
+    try:
+        keras_model(_keras_inputs(spec))
+    except Exception as error:
+        raise errors.ModelValueError(
+            f"the variables of the Keras model {keras_model.name!r} cannot be made.",
+            problems=[f"input_spec: {spec}", f"Keras: {error}"],
+            fix="give the `input_spec` of the batches that the model is to read, or call the model "
+            "on one batch before.",
+        ) from error
+
+
+def _checked_losses(loss: Any, keras_model: Any) -> list[Any]:
+    if isinstance(loss, Mapping):
+        losses = [loss[name] for name in sorted(loss)]
+    elif isinstance(loss, (list, tuple)):
+        losses = list(loss)
+    else:
+        losses = [loss]
+    problems = [
+        f"loss{'' if len(losses) == 1 and losses[0] is loss else f'[{index}]'}: expected a "
+        f"`keras.losses.Loss`, got {_shown(each)}"
+        for index, each in enumerate(losses)
+        if not _is_loss(each)
+    ]
+    if problems:
+        raise errors.ModelError(
+            f"{_NAME} needs a loss.",
+            problems=problems,
+            fix="give an instance, for example `keras.losses.MeanSquaredError()`.",
+        )
+    unreduced = [
+        f"{each.name}: reduction is {each.reduction!r}"
+        for each in losses
+        if each.reduction in (None, "none")
+    ]
+    if unreduced:
+        raise errors.ModelValueError(
+            f"{_NAME} needs a loss that gives one number for a batch.",
+            problems=unreduced,
+            fix="leave `reduction` out: the mean of the examples is taken.",
+        )
+    outputs = getattr(keras_model, "outputs", None)
+    if losses != [loss] and outputs is not None and len(outputs) != len(losses):
+        raise errors.ModelValueError(
+            "the Keras model needs one loss for each of its outputs.",
+            problems=[f"loss: expected {len(outputs)}, got {len(losses)}"],
+            fix="give the losses in the order of `keras_model.outputs`.",
+        )
+    return losses
+
+
+def _is_loss(candidate: Any) -> bool:
+    import keras
+
+    return isinstance(candidate, keras.losses.Loss)
+
+
+def _checked_loss_weights(loss_weights: Any, loss: Any, losses: Sequence[Any]) -> list[float]:
+    if loss_weights is None:
+        return [1.0] * len(losses)
+    if not isinstance(loss, (list, tuple, Mapping)):
+        raise errors.ModelValueError(
+            "`loss_weights` weighs several losses.",
+            problems=["loss: there is one"],
+            fix="leave `loss_weights` out, or give a list of losses.",
+        )
+    if isinstance(loss_weights, Mapping):
+        loss_weights = [loss_weights[name] for name in sorted(loss_weights)]
+    if isinstance(loss_weights, str) or not isinstance(loss_weights, Sequence):
+        raise errors.ModelError(
+            "`loss_weights` is a list of numbers.",
+            problems=[f"loss_weights: got {_shown(loss_weights)}"],
+            fix="give one number for each loss.",
+        )
+    wrong = [
+        f"loss_weights[{index}]: expected a number, got {_shown(weight)}"
+        for index, weight in enumerate(loss_weights)
+        if isinstance(weight, (str, bytes)) or not hasattr(weight, "__float__")
+    ]
+    if wrong:
+        raise errors.ModelError(
+            "`loss_weights` is a list of numbers.",
+            problems=wrong,
+            fix="give one number for each loss.",
+        )
+    if len(loss_weights) != len(losses):
+        raise errors.ModelValueError(
+            "each loss needs one weight.",
+            problems=[f"loss_weights: expected {len(losses)}, got {len(loss_weights)}"],
+            fix="give the weights in the order of the losses.",
+        )
+    return [float(weight) for weight in loss_weights]
+
+
+def _checked_metrics(metrics: Any) -> collections.OrderedDict[str, Any]:
+    """The metrics by name; constructors are called."""
+    if metrics is None:
+        return collections.OrderedDict()
+    if not isinstance(metrics, (list, tuple, Mapping)):
+        raise errors.ModelError(
+            f"{_NAME} needs a list of metrics.",
+            problems=[f"metrics: got {_shown(metrics)}"],
+            fix="write `metrics=[...]`, also for one metric.",
+        )
+    given = list(metrics.items()) if isinstance(metrics, Mapping) else [(None, m) for m in metrics]
+    kinds = {_is_metric(metric) for _, metric in given}
+    if len(kinds) > 1 and all(callable(metric) for _, metric in given):
+        raise errors.ModelError(
+            f"{_NAME} takes metrics or functions that make them, not both at once.",
+            problems=[f"metrics[{i}]: {_shown(metric)}" for i, (_, metric) in enumerate(given)],
+            fix="give instances only, for example `keras.metrics.MeanAbsoluteError()`.",
+        )
+    named: collections.OrderedDict[str, Any] = collections.OrderedDict()
+    for index, (name, candidate) in enumerate(given):
+        metric = _to_metric(candidate, index if name is None else repr(name))
+        name = metric.name if name is None else str(name)
+        if name in named or name == _AUTOMATIC:
+            used = "this name is that of the loss" if name == _AUTOMATIC else "the name is taken"
+            raise errors.ModelValueError(
+                "each metric needs a name of its own.",
+                problems=[f"metrics[{index}]: {name!r}: {used}"],
+                fix="give it another `name=`.",
+            )
+        named[name] = metric
+    return named
+
+
+def _to_metric(candidate: Any, index: object) -> Any:
+    if _is_metric(candidate):
+        return candidate
+
+    def fail(got: str) -> errors.ModelError:
+        return errors.ModelError(
+            f"{_NAME} cannot use this metric.",
+            problems=[
+                f"metrics[{index}]: expected a `keras.metrics.Metric`, or a function without "
+                f"arguments that makes one, got {got}"
+            ],
+            fix="give an instance, for example `keras.metrics.MeanAbsoluteError()`.",
+        )
+
+    if not callable(candidate):
+        raise fail(_shown(candidate))
+    make: Callable[[], Any] = candidate
+    try:
+        metric = make()
+    except TypeError as error:
+        raise fail(f"{_shown(candidate)}, which fails: {error}") from error
+    if not _is_metric(metric):
+        raise fail(f"{_shown(candidate)}, which makes {_shown(metric)}")
+    return metric
+
+
+def _is_metric(candidate: Any) -> bool:
+    import keras
+
+    return isinstance(candidate, keras.metrics.Metric)
+
+
+def _ensure_metric_built(metric: Any, keras_model: Any, spec: Any) -> None:
+    """Makes the variables of a metric that would make them at its first update."""
+    if metric.variables and getattr(metric, "built", True) and getattr(metric, "_built", True):
+        return
+    import keras
+
+    from tensorflow_federated.learning.models import keras_model as keras_models
+
+    _, labels = keras_models.split_batch(spec)
+    predictions = keras_model(keras_models.arrange_inputs(keras_model, _keras_inputs(spec)))
+    metric.update_state(
+        keras.tree.map_structure(_example_of, labels),
+        keras.tree.map_structure(_example_of, predictions),
+    )
+    metric.reset_state()
+
+
+def _example_of(spec: Any) -> Any:
+    """Zeros in the form of a spec, one where a size is unknown."""
+    import tensorflow as tf
+
+    return tf.zeros([1 if size is None else size for size in spec.shape], spec.dtype)
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, type):
+        return f"the class `{value.__name__}`"
+    if callable(value) and hasattr(value, "__name__"):
+        return f"the function `{value.__name__}`"
+    return f"{value!r:.80} ({type(value).__name__})"

@@ -1,0 +1,148 @@
+"""Local training and evaluation as small local computations, between which the engine loops.
+
+A client's training is `initialize`, then `step` for each batch, then `finish`; a federated
+computation puts them together as `finish(weights, sequence_reduce(data, initialize(...), step))`.
+So the engine owns the loop, and may stream the batches of many clients through one compiled step.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.util
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from tensorflow_federated.core import errors
+from tensorflow_federated.core.computations import ConcreteComputation
+from tensorflow_federated.core.types import StructWithPythonType, Type
+from tensorflow_federated.learning.models.variable import MetricFinalizers, VariableModel
+
+if TYPE_CHECKING:
+    from tensorflow_federated.learning.models.recording import RecordedModel
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class ModelSpec:
+    """What a federated algorithm has to know of a model.
+
+    Attributes:
+      model_fn: makes a model.
+      weights_type: the type of its weights, `<trainable=<...>,non_trainable=<...>>`.
+      batch_type: the type of a batch, the element of the clients' sequences.
+      initial_weights: ``( -> weights_type)``, local; calls `model_fn` each time, so that the
+        weights are drawn anew by the model's own initializers.
+      metric_finalizers: by name, the function from the sum of the clients' reports to the metric.
+      unfinalized_metrics_type: the type of what a client reports, an `OrderedDict`.
+      make_model: makes a model that nothing else uses, and its variables.
+    """
+
+    model_fn: Callable[[], VariableModel]
+    weights_type: StructWithPythonType
+    batch_type: Type
+    initial_weights: ConcreteComputation
+    metric_finalizers: MetricFinalizers
+    unfinalized_metrics_type: StructWithPythonType
+    make_model: Callable[[], RecordedModel]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class TrainLoop:
+    """A client's training.
+
+    Attributes:
+      hparams_type: the type of the optimizer's hyperparameters, an `OrderedDict`.
+      initialize: ``(<weights=W,hparams=H,key=int64[2]> -> S)``.
+      step: ``(<state=S,batch=B> -> S)``.
+      finish: ``(<weights=W,state=S> -> <model_delta=T,num_examples=int64,has_non_finite=bool,
+        unfinalized_metrics=M>)``. The model delta is initial - final, so that it acts as a
+        gradient; if it is infinite or NaN anywhere it is zero, and the metrics are reset.
+    """
+
+    hparams_type: StructWithPythonType
+    initialize: ConcreteComputation
+    step: ConcreteComputation
+    finish: ConcreteComputation
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class EvalLoop:
+    """A client's evaluation.
+
+    Attributes:
+      initialize: ``(<weights=W,key=int64[2]> -> S)``.
+      step: ``(<state=S,batch=B> -> S)``.
+      finish: ``(S -> M)``, M the type of the unfinalized metrics.
+    """
+
+    initialize: ConcreteComputation
+    step: ConcreteComputation
+    finish: ConcreteComputation
+
+
+def describe_model(model_fn: Callable[[], VariableModel] | ModelSpec) -> ModelSpec:
+    """Calls a model function once and finds out what an algorithm has to know.
+
+    Args:
+      model_fn: a function without arguments that makes a model; or a description, given back.
+
+    Returns:
+      The description.
+
+    Raises:
+      ModelError: if it is a model and no function, or does not make a model.
+      ModelValueError: if the model uses variables that were made elsewhere, or if its metrics and
+        their finalizers do not have the same names.
+    """
+    if isinstance(model_fn, ModelSpec):
+        return model_fn
+    _check_tensorflow()
+    from tensorflow_federated.learning.models import description
+
+    return description.describe_model(model_fn)
+
+
+def build_train_loop(
+    model_fn: Callable[[], VariableModel] | ModelSpec, optimizer: Any
+) -> TrainLoop:
+    """Builds the training of a model.
+
+    Args:
+      model_fn: a function that makes a model, or its description.
+      optimizer: a `tff.learning.optimizers.Optimizer`; it runs inside the step.
+
+    Returns:
+      The computations.
+
+    Raises:
+      ModelError: as `describe_model`; or if the model cannot read a batch of its `input_spec`.
+      ModelValueError: likewise.
+    """
+    spec = describe_model(model_fn)
+    from tensorflow_federated.learning.models import tensorflow_loops
+
+    return tensorflow_loops.build_train_loop(spec, optimizer)
+
+
+def build_eval_loop(model_fn: Callable[[], VariableModel] | ModelSpec) -> EvalLoop:
+    """Builds the evaluation of a model.
+
+    Args:
+      model_fn: a function that makes a model, or its description.
+
+    Returns:
+      The computations.
+
+    Raises:
+      ModelError: as `describe_model`; or if the model cannot read a batch of its `input_spec`.
+      ModelValueError: likewise.
+    """
+    spec = describe_model(model_fn)
+    from tensorflow_federated.learning.models import tensorflow_loops
+
+    return tensorflow_loops.build_eval_loop(spec)
+
+
+def _check_tensorflow() -> None:
+    if "tensorflow" not in sys.modules and importlib.util.find_spec("tensorflow") is None:
+        raise errors.missing_extra("tensorflow", "a `tff.learning.models.VariableModel`")

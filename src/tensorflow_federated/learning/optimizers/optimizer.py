@@ -1,0 +1,132 @@
+"""What an optimizer is: a pure function from a state, weights and gradients to the next ones."""
+
+from __future__ import annotations
+
+import abc
+import collections
+from typing import Any, ClassVar, Generic, TypeVar
+
+from tensorflow_federated.core import errors
+from tensorflow_federated.learning import descriptions
+
+State = TypeVar("State")
+Weights = TypeVar("Weights")
+Hparams = TypeVar("Hparams")
+
+LEARNING_RATE_KEY = "learning_rate"
+"""The key of the learning rate in the state and in the hyperparameters of an optimizer."""
+
+
+class Optimizer(abc.ABC, Generic[State, Weights, Hparams]):
+    """Steps weights against their gradients, as pure functions of a state.
+
+    An optimizer holds no variables. Its state goes in and comes out of `next`, so the same
+    optimizer steps the weights of every client in turn and those of the server.
+
+    The optimizers of this package are portable: they take TensorFlow tensors, JAX arrays and numpy
+    arrays, and return arrays of the same framework. An optimizer of your own may be written in
+    TensorFlow, as in TFF; then leave `is_portable` as it is.
+
+    Attributes:
+      is_portable: whether the methods run on the arrays of every framework (see
+        `core.portable`); if not, they are traced by TensorFlow.
+
+    Examples:
+      >>> import numpy as np
+      >>> import tensorflow_federated as tff
+      >>> optimizer = tff.learning.optimizers.build_sgdm(learning_rate=0.5)
+      >>> weights = np.float32([1.0, 2.0])
+      >>> state = optimizer.initialize(weights)
+      >>> state, weights = optimizer.next(state, weights, np.float32([1.0, -1.0]))
+      >>> weights
+      array([0.5, 2.5], dtype=float32)
+    """
+
+    is_portable: ClassVar[bool] = False
+
+    @abc.abstractmethod
+    def initialize(self, specs: Any) -> State:
+        """Makes the first state.
+
+        Args:
+          specs: the form of the weights: a structure of anything that has a `shape` and a `dtype`,
+            as `tf.TensorSpec`, `tff.TensorType` or the weights themselves.
+
+        Returns:
+          The state: a structure of arrays.
+        """
+
+    @abc.abstractmethod
+    def next(self, state: State, weights: Weights, gradients: Any) -> tuple[State, Weights]:
+        """Takes one step.
+
+        Args:
+          state: the state, of `initialize` or of the step before.
+          weights: the weights, a structure of arrays.
+          gradients: their gradients, in the same structure; None where a weight has none, which
+            leaves it unchanged.
+
+        Returns:
+          The next state and the next weights, of the same types as `state` and `weights`.
+
+        Raises:
+          OptimizerError: if the structures, shapes or dtypes of weights and gradients differ.
+        """
+
+    def get_hparams(self, state: State) -> Hparams:
+        """Reads the hyperparameters out of a state.
+
+        Args:
+          state: a state.
+
+        Returns:
+          The hyperparameters by name; none unless an optimizer says otherwise.
+        """
+        del state
+        return collections.OrderedDict()  # pyright: ignore[reportReturnType]
+
+    def set_hparams(self, state: State, hparams: Hparams) -> State:
+        """Replaces the hyperparameters in a state.
+
+        Args:
+          state: a state.
+          hparams: hyperparameters in the form that `get_hparams` returns.
+
+        Returns:
+          The state with these hyperparameters and everything else as it was.
+        """
+        del hparams
+        return state
+
+
+class OptimizerTypeError(errors.FederatedError, TypeError):
+    """Something else is given where an optimizer is needed.
+
+    Fails: `build_weighted_fed_avg(model_fn, client_optimizer_fn=keras.optimizers.SGD)`.
+    Mended: `client_optimizer_fn=tff.learning.optimizers.build_sgdm(learning_rate=0.1)`.
+    """
+
+
+def check_optimizer(candidate: Any, argument: str, user: str) -> Optimizer[Any, Any, Any]:
+    """Checks that something is an optimizer.
+
+    Args:
+      candidate: what was given.
+      argument: the name of the argument.
+      user: the function that takes it, for the message.
+
+    Returns:
+      The optimizer.
+
+    Raises:
+      OptimizerTypeError: if it is something else.
+    """
+    if isinstance(candidate, Optimizer):
+        return candidate
+    got = descriptions.described(candidate)
+    raise OptimizerTypeError(
+        f"`{user}` needs an optimizer of `tff.learning.optimizers`.",
+        problems=[f"{argument}: expected an Optimizer, got {got}"],
+        fix="build one, for example tff.learning.optimizers.build_sgdm(learning_rate=0.1); "
+        "Keras optimizers, and functions that make them, are not accepted.",
+    )

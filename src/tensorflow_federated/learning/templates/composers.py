@@ -1,0 +1,284 @@
+"""Composes a learning process of its four parts."""
+
+from __future__ import annotations
+
+import collections
+from typing import Any, NamedTuple
+
+from tensorflow_federated import templates
+from tensorflow_federated.core import errors as core_errors
+from tensorflow_federated.core import intrinsics, placements, tracing
+from tensorflow_federated.core.computations import Computation
+from tensorflow_federated.core.type_predicates import contains
+from tensorflow_federated.core.types import FederatedType, FunctionType, StructType, Type
+from tensorflow_federated.learning import descriptions
+from tensorflow_federated.learning.templates.client_works import ClientWorkProcess
+from tensorflow_federated.learning.templates.distributors import DistributionProcess
+from tensorflow_federated.learning.templates.errors import CompositionError
+from tensorflow_federated.learning.templates.finalizers import FinalizerProcess
+from tensorflow_federated.learning.templates.learning_process import (
+    LearningProcess,
+    LearningProcessOutput,
+)
+from tensorflow_federated.templates import iterative_process
+
+_NAME = "tff.learning.templates.compose_learning_process"
+
+
+class LearningAlgorithmState(NamedTuple):
+    """The state of a composed learning process.
+
+    Attributes:
+      global_model_weights: the weights of the model at the server.
+      distributor: the state of the distributor.
+      client_work: the state of the client work.
+      aggregator: the state of the aggregator.
+      finalizer: the state of the finalizer.
+    """
+
+    global_model_weights: Any
+    distributor: Any
+    client_work: Any
+    aggregator: Any
+    finalizer: Any
+
+
+@core_errors.boundary
+def compose_learning_process(
+    initial_model_weights_fn: Computation,
+    model_weights_distributor: DistributionProcess,
+    client_work: ClientWorkProcess,
+    model_update_aggregator: templates.AggregationProcess,
+    model_finalizer: FinalizerProcess,
+) -> LearningProcess:
+    """Composes a learning process of a distributor, a client work, an aggregator, a finalizer.
+
+    One round::
+
+              weights at the server
+                       |
+                  distributor          server -> clients
+                       |
+               weights at the clients
+                       |
+        data -->  client work          at each client
+                       |
+             update, update_weight
+                       |
+                  aggregator           clients -> server
+                       |
+              aggregated update
+                       |
+        weights -->  finalizer         at the server
+                       |
+              new weights at the server
+
+    State: `LearningAlgorithmState`, the model weights and the states of the parts. Metrics: an
+    `OrderedDict` of the measurements of the parts, `distributor`, `client_work`, `aggregator`,
+    `finalizer`. Hyperparameters: ``<client_work=H,finalizer=K>``, those of these two parts.
+
+    Args:
+      initial_model_weights_fn: gives the initial model weights, ``( -> W)``, without placement.
+      model_weights_distributor: brings the weights to the clients.
+      client_work: makes an update and its weight of the weights and a client's data.
+      model_update_aggregator: a weighted aggregation of the updates.
+      model_finalizer: makes the new weights of the weights and the aggregated update.
+
+    Returns:
+      The process.
+
+    Raises:
+      CompositionError: if a part is none of its kind, or the types of two parts do not fit.
+    """
+    iterative_process.check_computation("initial_model_weights_fn", initial_model_weights_fn)
+    _check_kinds(model_weights_distributor, client_work, model_update_aggregator, model_finalizer)
+    _check_fit(
+        initial_model_weights_fn,
+        model_weights_distributor,
+        client_work,
+        model_update_aggregator,
+        model_finalizer,
+    )
+
+    def initialize() -> Any:
+        return intrinsics.federated_zip(
+            LearningAlgorithmState(
+                intrinsics.federated_eval(initial_model_weights_fn, placements.SERVER),
+                model_weights_distributor.initialize(),
+                client_work.initialize(),
+                model_update_aggregator.initialize(),
+                model_finalizer.initialize(),
+            )
+        )
+
+    initialize_fn = tracing.federated_computation(initialize)
+    state_type = initialize_fn.type_signature.result
+
+    def next_round(state: Any, client_data: Any) -> Any:
+        distributed = model_weights_distributor.next(state.distributor, state.global_model_weights)
+        worked = client_work.next(state.client_work, distributed.result, client_data)
+        aggregated = model_update_aggregator.next(
+            state.aggregator, worked.result.update, worked.result.update_weight
+        )
+        finalized = model_finalizer.next(
+            state.finalizer, state.global_model_weights, aggregated.result
+        )
+        return LearningProcessOutput(
+            intrinsics.federated_zip(
+                LearningAlgorithmState(
+                    finalized.result,
+                    distributed.state,
+                    worked.state,
+                    aggregated.state,
+                    finalized.state,
+                )
+            ),
+            intrinsics.federated_zip(
+                collections.OrderedDict(
+                    distributor=distributed.measurements,
+                    client_work=worked.measurements,
+                    aggregator=aggregated.measurements,
+                    finalizer=finalized.measurements,
+                )
+            ),
+        )
+
+    data_type = _parameter(client_work)[2]
+    next_fn = tracing.federated_computation(next_round, state_type, data_type)
+    return LearningProcess(
+        initialize_fn,
+        next_fn,
+        *_weights_computations(state_type.member),
+        get_hparams_fn=_get_hparams(state_type.member, client_work, model_finalizer),
+        set_hparams_fn=_set_hparams(state_type.member, client_work, model_finalizer),
+    )
+
+
+def _weights_computations(state_type: StructType) -> tuple[Computation, Computation]:
+    def get_model_weights(state: Any) -> Any:
+        return state.global_model_weights
+
+    def set_model_weights(state: Any, model_weights: Any) -> Any:
+        return LearningAlgorithmState(
+            model_weights,
+            state.distributor,
+            state.client_work,
+            state.aggregator,
+            state.finalizer,
+        )
+
+    return (
+        tracing.federated_computation(get_model_weights, state_type),
+        tracing.federated_computation(set_model_weights, state_type, state_type[0]),
+    )
+
+
+def _get_hparams(
+    state_type: StructType, client_work: ClientWorkProcess, finalizer: FinalizerProcess
+) -> Computation:
+    def get_hparams(state: Any) -> Any:
+        return collections.OrderedDict(
+            client_work=client_work.get_hparams(state.client_work),
+            finalizer=finalizer.get_hparams(state.finalizer),
+        )
+
+    return tracing.federated_computation(get_hparams, state_type)
+
+
+def _set_hparams(
+    state_type: StructType, client_work: ClientWorkProcess, finalizer: FinalizerProcess
+) -> Computation:
+    def set_hparams(state: Any, hparams: Any) -> Any:
+        return LearningAlgorithmState(
+            state.global_model_weights,
+            state.distributor,
+            client_work.set_hparams(state.client_work, hparams["client_work"]),
+            state.aggregator,
+            finalizer.set_hparams(state.finalizer, hparams["finalizer"]),
+        )
+
+    hparams_type = collections.OrderedDict(
+        client_work=client_work.get_hparams.type_signature.result,
+        finalizer=finalizer.get_hparams.type_signature.result,
+    )
+    return tracing.federated_computation(set_hparams, state_type, hparams_type)
+
+
+def _check_kinds(distributor: Any, client_work: Any, aggregator: Any, finalizer: Any) -> None:
+    expected: list[tuple[str, Any, type[Any]]] = [
+        ("model_weights_distributor", distributor, DistributionProcess),
+        ("client_work", client_work, ClientWorkProcess),
+        ("model_update_aggregator", aggregator, templates.AggregationProcess),
+        ("model_finalizer", finalizer, FinalizerProcess),
+    ]
+    problems = [
+        f"{name}: expected {descriptions.with_article(kind.__name__)}, "
+        f"got {descriptions.described(part)}"
+        for name, part, kind in expected
+        if not isinstance(part, kind)
+    ]
+    if isinstance(aggregator, templates.AggregationProcess) and not aggregator.is_weighted:
+        problems.append("model_update_aggregator: expected a weighted aggregation")
+    if problems:
+        raise CompositionError(
+            f"`{_NAME}` cannot use these parts.",
+            problems=problems,
+            fix="build each part with its builder in `tff.learning.templates`; an aggregator "
+            "without weights is wrapped by `tff.learning.algorithms.build_unweighted_fed_avg`.",
+        )
+
+
+def _check_fit(
+    initial_model_weights_fn: Computation,
+    distributor: DistributionProcess,
+    client_work: ClientWorkProcess,
+    aggregator: templates.AggregationProcess,
+    finalizer: FinalizerProcess,
+) -> None:
+    initial_type = initial_model_weights_fn.type_signature
+    problems: list[str] = []
+    if initial_type.parameter is not None:
+        problems.append(
+            f"initial_model_weights_fn: expected no parameter, got {initial_type.parameter}"
+        )
+    weights_type = initial_type.result
+    if contains(weights_type, lambda part: isinstance(part, (FederatedType, FunctionType))):
+        problems.append(
+            f"initial_model_weights_fn: expected a result without placement, got {weights_type}"
+        )
+        _raise_if(problems)
+    server_weights = FederatedType(weights_type, placements.SERVER)
+    client_result = _result(client_work)[1].member
+    client_update = FederatedType(client_result["update"], placements.CLIENTS)
+    client_weight = FederatedType(client_result["update_weight"], placements.CLIENTS)
+    joints: list[tuple[str, Type, Type]] = [
+        ("distributor, the model weights", _parameter(distributor)[1], server_weights),
+        ("client work, the model weights", _parameter(client_work)[1], _result(distributor)[1]),
+        ("aggregator, the update", _parameter(aggregator)[1], client_update),
+        ("aggregator, the weight", _parameter(aggregator)[2], client_weight),
+        ("finalizer, the model weights", _parameter(finalizer)[1], server_weights),
+        ("finalizer, the update", _parameter(finalizer)[2], _result(aggregator)[1]),
+    ]
+    problems.extend(
+        f"{name}: takes {taken}, is given {given}"
+        for name, taken, given in joints
+        if not taken.is_assignable_from(given)
+    )
+    _raise_if(problems)
+
+
+def _raise_if(problems: list[str]) -> None:
+    if problems:
+        raise CompositionError(
+            "the parts of the learning process do not fit together.",
+            problems=problems,
+            fix="build all parts for the types of the same model.",
+        )
+
+
+def _parameter(process: templates.MeasuredProcess) -> Any:
+    return process.next.type_signature.parameter
+
+
+def _result(process: templates.MeasuredProcess) -> Any:
+    return process.next.type_signature.result

@@ -1,0 +1,153 @@
+"""The client work that trains the model and sends how its weights changed."""
+
+from __future__ import annotations
+
+import collections
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from tensorflow_federated import jax, templates
+from tensorflow_federated.core import errors, intrinsics, placements, portable, tracing
+from tensorflow_federated.core.computations import ConcreteComputation
+from tensorflow_federated.core.types import FederatedType, SequenceType, TensorType, Type
+from tensorflow_federated.learning.client_weighting import ClientWeighting
+from tensorflow_federated.learning.loop_implementation import LoopImplementation
+from tensorflow_federated.learning.metrics.metric_types import MetricsAggregatorType
+from tensorflow_federated.learning.metrics.summation import sum_then_finalize
+from tensorflow_federated.learning.models import local_loops
+from tensorflow_federated.learning.optimizers import tracing as optimizer_tracing
+from tensorflow_federated.learning.optimizers.optimizer import Optimizer, check_optimizer
+from tensorflow_federated.learning.templates import arguments
+from tensorflow_federated.learning.templates.client_works import ClientResult, ClientWorkProcess
+
+_NAME = "tff.learning.templates.build_model_delta_client_work"
+
+
+@errors.boundary
+def build_model_delta_client_work(
+    model_fn: Callable[[], Any],
+    optimizer: Optimizer[Any, Any, Any],
+    client_weighting: ClientWeighting,
+    metrics_aggregator: MetricsAggregatorType | None = None,
+    *,
+    loop_implementation: LoopImplementation = LoopImplementation.DATASET_REDUCE,
+) -> ClientWorkProcess:
+    """Builds the client work of federated averaging.
+
+    A client starts from the weights that it is given, takes one optimizer step for each of its
+    batches, with a fresh state of the optimizer, and sends its model delta, initial - final, so
+    that it acts as a gradient. A client whose delta is not finite sends zeros, with the weight 0,
+    and reports no metrics.
+
+    State: the hyperparameters of the optimizer, as ``<learning_rate=float32>``; all clients of a
+    round train with them. Measurements: ``<train=...>``, the metrics of the model as
+    `metrics_aggregator` makes them. Hyperparameters: the state.
+
+    Memory of a client: the weights, the delta, the optimizer's state and one batch with its
+    activations.
+
+    Args:
+      model_fn: a function without arguments that makes a `tff.learning.models.VariableModel`.
+      optimizer: the optimizer of the clients.
+      client_weighting: the weight of a client's update.
+      metrics_aggregator: from the metric finalizers and the type of the unfinalized metrics to the
+        computation that aggregates them; `tff.learning.metrics.sum_then_finalize` if None.
+      loop_implementation: accepted for compatibility, without effect.
+
+    Returns:
+      The process.
+
+    Raises:
+      ModelError: if `model_fn` does not make a model.
+      OptimizerTypeError: if `optimizer` is no optimizer.
+      TypeMismatchError: if another argument is not of its type.
+    """
+    check_optimizer(optimizer, "optimizer", _NAME)
+    arguments.check_client_weighting(client_weighting, _NAME)
+    arguments.check_loop_implementation(loop_implementation, _NAME)
+    aggregate = arguments.check_metrics_aggregator(metrics_aggregator, sum_then_finalize, _NAME)
+    model = local_loops.describe_model(model_fn)
+    loop = local_loops.build_train_loop(model, optimizer)
+    trainable_type = model.weights_type["trainable"]
+    initialize_optimizer, get_hparams, _ = optimizer_tracing.trace_optimizer(
+        optimizer, trainable_type
+    )
+    hparams_type = get_hparams.type_signature.result
+    data_type = SequenceType(model.batch_type)
+    train = _local_training(loop, client_weighting, model.weights_type, hparams_type, data_type)
+    aggregate_metrics = aggregate(model.metric_finalizers, model.unfinalized_metrics_type)
+
+    def initialize() -> Any:
+        state = intrinsics.federated_eval(initialize_optimizer, placements.SERVER)
+        return intrinsics.federated_map(get_hparams, state)
+
+    def work(state: Any, weights: Any, client_data: Any) -> Any:
+        hparams = intrinsics.federated_broadcast(state)
+        trained = intrinsics.federated_map(train, (weights, hparams, client_data))
+        metrics = aggregate_metrics(trained.unfinalized_metrics)
+        return templates.MeasuredProcessOutput(
+            state,
+            trained.result,
+            intrinsics.federated_zip(collections.OrderedDict(train=metrics)),
+        )
+
+    def unchanged(hparams: Any) -> Any:
+        return hparams
+
+    def replaced(state: Any, hparams: Any) -> Any:
+        del state
+        return hparams
+
+    return ClientWorkProcess(
+        tracing.federated_computation(initialize),
+        tracing.federated_computation(
+            work,
+            FederatedType(hparams_type, placements.SERVER),
+            FederatedType(model.weights_type, placements.CLIENTS),
+            FederatedType(data_type, placements.CLIENTS),
+        ),
+        get_hparams_fn=tracing.federated_computation(unchanged, hparams_type),
+        set_hparams_fn=tracing.federated_computation(replaced, hparams_type, hparams_type),
+    )
+
+
+def _local_training(
+    loop: Any,
+    client_weighting: ClientWeighting,
+    weights_type: Type,
+    hparams_type: Type,
+    data_type: Type,
+) -> ConcreteComputation:
+    """The training of one client: from weights, hyperparameters and data to result and metrics."""
+    finished_type = loop.finish.type_signature.result
+    weigh = _client_weight(client_weighting, finished_type)
+
+    def train(weights: Any, hparams: Any, data: Any) -> Any:
+        start = loop.initialize(weights, hparams, intrinsics.random_key())
+        finished = loop.finish(weights, intrinsics.sequence_reduce(data, start, loop.step))
+        return collections.OrderedDict(
+            result=ClientResult(
+                finished.model_delta,
+                weigh(finished.num_examples, finished.has_non_finite),
+            ),
+            unfinalized_metrics=finished.unfinalized_metrics,
+        )
+
+    return tracing.federated_computation(train, weights_type, hparams_type, data_type)
+
+
+def _client_weight(client_weighting: ClientWeighting, finished_type: Any) -> ConcreteComputation:
+    """The weight of a client, float32: of its number of examples, and 0 for a bad delta."""
+
+    def weigh(num_examples: Any, has_non_finite: Any) -> Any:
+        xp = portable.namespace_of(num_examples, has_non_finite)
+        weight = xp.cast(num_examples, np.float32)
+        if client_weighting is ClientWeighting.UNIFORM:
+            weight = xp.ones_like(weight)
+        return xp.where(xp.cast(has_non_finite, np.bool_), xp.zeros_like(weight), weight)
+
+    num_examples_type, flag_type = finished_type["num_examples"], finished_type["has_non_finite"]
+    assert isinstance(num_examples_type, TensorType)
+    return jax.portable_computation(weigh, num_examples_type, flag_type)
