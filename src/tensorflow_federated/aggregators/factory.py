@@ -11,18 +11,15 @@ import abc
 from typing import Any, TypeAlias
 
 from tensorflow_federated.core import errors, types
-from tensorflow_federated.core.types import StructType, TensorType
+from tensorflow_federated.core.types import StructType, TensorType, Type
 from tensorflow_federated.templates import aggregation_process
-
-ValueType: TypeAlias = TensorType | StructType
-"""The types that aggregators take: tensors, and structures of them."""
 
 
 class UnweightedAggregationFactory(abc.ABC):
     """An aggregator of values that all count the same."""
 
     @abc.abstractmethod
-    def create(self, value_type: ValueType) -> aggregation_process.AggregationProcess:
+    def create(self, value_type: Type) -> aggregation_process.AggregationProcess:
         """Makes the process for a type of value.
 
         Args:
@@ -38,9 +35,7 @@ class WeightedAggregationFactory(abc.ABC):
     """An aggregator of values that come with weights."""
 
     @abc.abstractmethod
-    def create(
-        self, value_type: ValueType, weight_type: ValueType
-    ) -> aggregation_process.AggregationProcess:
+    def create(self, value_type: Type, weight_type: Type) -> aggregation_process.AggregationProcess:
         """Makes the process for a type of value and a type of weight.
 
         Args:
@@ -57,7 +52,7 @@ AggregationFactory: TypeAlias = UnweightedAggregationFactory | WeightedAggregati
 """Any aggregator."""
 
 
-def check_value_type(spec: Any, label: str = "value_type") -> ValueType:
+def check_value_type(spec: Any, label: str = "value_type") -> TensorType | StructType:
     """Reads the type of what is aggregated.
 
     Args:

@@ -16,7 +16,7 @@ from tensorflow_federated.core import (
     trees,
     types,
 )
-from tensorflow_federated.core.types import FederatedType, TensorType, Type
+from tensorflow_federated.core.types import FederatedType, StructType, TensorType, Type
 from tensorflow_federated.execution import leaves
 from tensorflow_federated.jax import portable_computation
 from tensorflow_federated.templates import aggregation_process, measured_process
@@ -68,9 +68,7 @@ class MeanFactory(factory.WeightedAggregationFactory):
             )
         self._no_nan_division = no_nan_division
 
-    def create(
-        self, value_type: factory.ValueType, weight_type: factory.ValueType
-    ) -> aggregation_process.AggregationProcess:
+    def create(self, value_type: Type, weight_type: Type) -> aggregation_process.AggregationProcess:
         """Makes the process for a type of value and a type of weight.
 
         Args:
@@ -162,7 +160,7 @@ class UnweightedMeanFactory(factory.UnweightedAggregationFactory):
         self._value_sum_factory = _sum_factory(value_sum_factory, "value_sum_factory")
         self._count_sum_factory = _sum_factory(count_sum_factory, "count_sum_factory")
 
-    def create(self, value_type: factory.ValueType) -> aggregation_process.AggregationProcess:
+    def create(self, value_type: Type) -> aggregation_process.AggregationProcess:
         """Makes the process for a type of value.
 
         Args:
@@ -211,7 +209,7 @@ def _sum_factory(
     return sums.SumFactory() if given is None else factory.check_unweighted(given, label)
 
 
-def _check_floating(spec: Any) -> factory.ValueType:
+def _check_floating(spec: Any) -> TensorType | StructType:
     value_type = factory.check_value_type(spec)
     problems = [
         f"value_type: expected floating tensors, found {leaf}"
@@ -228,7 +226,7 @@ def _check_floating(spec: Any) -> factory.ValueType:
     return value_type
 
 
-def _check_weight(spec: Any) -> factory.ValueType:
+def _check_weight(spec: Any) -> TensorType | StructType:
     weight_type = types.to_type(spec)
     if not isinstance(weight_type, TensorType) or weight_type.shape != ():
         raise errors.TypeMismatchError(

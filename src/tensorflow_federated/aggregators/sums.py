@@ -25,7 +25,7 @@ class SumFactory(factory.UnweightedAggregationFactory):
       [4.0, 2.0]
     """
 
-    def create(self, value_type: factory.ValueType) -> aggregation_process.AggregationProcess:
+    def create(self, value_type: Type) -> aggregation_process.AggregationProcess:
         """Makes the process for a type of value.
 
         Args:

@@ -6,7 +6,7 @@ from typing import Any
 
 from tensorflow_federated.aggregators import factory
 from tensorflow_federated.core import placements, tracing
-from tensorflow_federated.core.types import FederatedType
+from tensorflow_federated.core.types import FederatedType, Type
 from tensorflow_federated.templates import aggregation_process
 
 
@@ -16,9 +16,7 @@ class _IgnoringWeights(factory.WeightedAggregationFactory):
     def __init__(self, inner: factory.UnweightedAggregationFactory) -> None:
         self._inner = inner
 
-    def create(
-        self, value_type: factory.ValueType, weight_type: factory.ValueType
-    ) -> aggregation_process.AggregationProcess:
+    def create(self, value_type: Type, weight_type: Type) -> aggregation_process.AggregationProcess:
         """Makes the process for a type of value and a type of weight."""
         inner = self._inner.create(factory.check_value_type(value_type))
 

@@ -179,9 +179,7 @@ class StructureError(FederatedError, ValueError, known_as="ValueError"):
     """
 
 
-class ElementNameError(
-    FederatedError, KeyError, AttributeError, known_as="AttributeError"
-):
+class ElementNameError(FederatedError, KeyError, AttributeError, known_as="AttributeError"):
     """A struct or a struct type has no element of that name.
 
     Fails: `tff.structure.Struct.named(a=1).b`.

@@ -1,8 +1,6 @@
 """Models that several tests use, and a context to run computations in."""
 
 # The models here are written as users write them, and the stubs of TensorFlow and Keras are narrow.
-# pyright: reportIncompatibleMethodOverride=false, reportArgumentType=false
-# pyright: reportCallIssue=false, reportAttributeAccessIssue=false
 
 from __future__ import annotations
 

@@ -1,8 +1,6 @@
 """What is wrong with a model function, or with the model that it makes, is said in four parts."""
 
 # The models here are written as users write them, and the stubs of TensorFlow and Keras are narrow.
-# pyright: reportIncompatibleMethodOverride=false, reportArgumentType=false
-# pyright: reportCallIssue=false, reportAttributeAccessIssue=false
 
 from __future__ import annotations
 

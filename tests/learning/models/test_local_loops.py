@@ -5,8 +5,6 @@ scopes, and on its variables.
 """
 
 # The models here are written as users write them, and the stubs of TensorFlow and Keras are narrow.
-# pyright: reportIncompatibleMethodOverride=false, reportArgumentType=false
-# pyright: reportCallIssue=false, reportAttributeAccessIssue=false
 
 from __future__ import annotations
 

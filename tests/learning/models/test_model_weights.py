@@ -1,8 +1,6 @@
 """The weights of a model and their type. Numbers: real TFF 0.87 gives the same."""
 
 # The models here are written as users write them, and the stubs of TensorFlow and Keras are narrow.
-# pyright: reportIncompatibleMethodOverride=false, reportArgumentType=false
-# pyright: reportCallIssue=false, reportAttributeAccessIssue=false
 
 from __future__ import annotations
 

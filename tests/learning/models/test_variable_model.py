@@ -1,8 +1,6 @@
 """Hand-written models. Numbers marked so are those of real TFF 0.87 for the same model."""
 
 # The models here are written as users write them, and the stubs of TensorFlow and Keras are narrow.
-# pyright: reportIncompatibleMethodOverride=false, reportArgumentType=false
-# pyright: reportCallIssue=false, reportAttributeAccessIssue=false
 
 from __future__ import annotations
 

@@ -5,15 +5,12 @@ from __future__ import annotations
 import collections
 import os
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tensorflow_federated.core import containers, errors, structure
 from tensorflow_federated.core.types import StructType, StructWithPythonType, TensorType, Type
 from tensorflow_federated.learning.models import frameworks
 from tensorflow_federated.learning.models.variable import VariableModel
-
-if TYPE_CHECKING:
-    import keras
 
 _NAME = "`tff.learning.models.from_keras_model`"
 _AUTOMATIC = "loss"
@@ -21,7 +18,7 @@ _AUTOMATIC = "loss"
 
 @errors.boundary
 def from_keras_model(
-    keras_model: keras.Model,
+    keras_model: Any,
     loss: Any,
     input_spec: Any,
     loss_weights: Sequence[float] | None = None,

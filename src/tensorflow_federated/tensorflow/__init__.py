@@ -1,0 +1,94 @@
+"""TensorFlow as a back end: `@tff.tensorflow.computation`.
+
+Importing this package does not import TensorFlow; the first computation does.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from tensorflow_federated.core import computations, errors, ir, portable
+from tensorflow_federated.core.types import Type
+from tensorflow_federated.execution import backends, sequences
+
+if TYPE_CHECKING:
+    from tensorflow_federated.tensorflow import backend as _backend
+
+__all__ = ["computation"]
+
+
+def _check_installed(what: str) -> None:
+    if sys.modules.get("tensorflow") is None and importlib.util.find_spec("tensorflow") is None:
+        raise errors.missing_extra("tensorflow", what=what)
+
+
+def _trace(
+    fn: Callable[..., Any], parameter_type: Type | None, unpack: bool, name: str
+) -> ir.Local:
+    _check_installed("`tff.tensorflow.computation`")
+    from tensorflow_federated.tensorflow import tracing
+
+    return tracing.trace(fn, parameter_type, unpack, name)
+
+
+def _load_backend() -> _backend.TensorFlowBackend:
+    _check_installed("a TensorFlow computation")
+    from tensorflow_federated.tensorflow import backend
+
+    return backend.TensorFlowBackend()
+
+
+def _load_namespace() -> portable.ArrayNamespace:
+    from tensorflow_federated.tensorflow import namespace
+
+    return namespace.TensorFlowNamespace()
+
+
+def _is_dataset(value: Any) -> bool:
+    tf = sys.modules.get("tensorflow")
+    return tf is not None and hasattr(tf, "data") and isinstance(value, tf.data.Dataset)
+
+
+def _convert_dataset(dataset: Any, element_type: Type) -> sequences.Sequence:
+    from tensorflow_federated.tensorflow import datasets
+
+    return datasets.convert(dataset, element_type)
+
+
+computation = computations.Decorator(_trace, "tff.tensorflow.computation")
+"""Makes a local computation of a Python function on tensors.
+
+The function is traced once for each type of argument, with AutoGraph if it is a `def`. Its
+arguments come in the containers of their types: tensors, `tf.data.Dataset`s for sequences, and
+`tff.structure.Struct`s for structures that have no container. What it returns keeps its
+containers; Python numbers and strings become tensors (int32, float32, bool, str).
+
+A computation is pure: a variable that the function makes is made afresh, with its initial value, at
+every call. Other TensorFlow computations that it calls become part of it.
+
+Raises:
+  TracingError: if the function returns nothing, or calls what cannot run inside TensorFlow.
+  TypeMismatchError: if the result is not made of tensors and datasets.
+
+Examples:
+  >>> import numpy as np
+  >>> import tensorflow_federated as tff
+  >>> tff.tensorflow.computation(lambda: "Hello, World!")()
+  b'Hello, World!'
+  >>> @tff.tensorflow.computation(np.int32, np.int32)
+  ... def add(x, y):
+  ...     return x + y
+  >>> print(add.type_signature)
+  (<x=int32,y=int32> -> int32)
+  >>> int(add(1, 2))
+  3
+
+Differs from TFF: loops over datasets need no `tf.function` around them.
+"""
+
+backends.register("tensorflow", _load_backend)
+sequences.register_dataset_converter(_is_dataset, _convert_dataset)
+portable.register_namespace("tensorflow", ("tensorflow", "keras"), _load_namespace)

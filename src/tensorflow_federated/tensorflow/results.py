@@ -1,0 +1,104 @@
+"""What a traced function returns: its type, and the flat tensors that carry it."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import numpy as np
+import tensorflow as tf
+
+from tensorflow_federated.core import containers, errors, types
+from tensorflow_federated.core.types import SequenceType, StructType, StructWithPythonType, Type
+from tensorflow_federated.tensorflow import type_specs
+
+_COMPOSITES = (tf.RaggedTensor, tf.SparseTensor, tf.TensorArray)
+
+
+def flatten_result(result: Any, name: str, where: str | None) -> tuple[Type, list[tf.Tensor]]:
+    """Deduces the type of a result and takes it apart.
+
+    Args:
+      result: what the user's function returned: tensors, variables, arrays, Python numbers and
+        strings, datasets, in any containers.
+      name: the name of the function, for messages.
+      where: where the function is defined, for messages.
+
+    Returns:
+      The type, with the containers of the result, and the flat tensors.
+
+    Raises:
+      TracingError: if there is no result.
+      TypeMismatchError: if a part of it has no type.
+    """
+    if result is None:
+        raise errors.TracingError(
+            f"`{name}` returns nothing.",
+            where=where,
+            fix=f"end `{name}` with `return` and the value to compute.",
+        )
+    problems: list[str] = []
+    flattened = _flatten(result, "result", problems)
+    if flattened is None:
+        raise errors.TypeMismatchError(
+            f"`{name}` returns what is no tensor.",
+            problems=problems,
+            where=where,
+            fix="return tensors, numbers, strings, datasets, or structures of these.",
+        )
+    return flattened
+
+
+def _flatten(value: Any, path: str, problems: list[str]) -> tuple[Type, list[tf.Tensor]] | None:
+    if isinstance(value, tf.data.Dataset):
+        return _flatten_dataset(value, path, problems)
+    if isinstance(value, _COMPOSITES):
+        problems.append(f"{path}: got a tf.{type(value).__name__}; make it a dense tensor")
+        return None
+    if value is None:
+        problems.append(f"{path}: got None")
+        return None
+    pairs = None if tf.is_tensor(value) else containers.unpack(value)
+    if pairs is None:
+        return _flatten_leaf(value, path, problems)
+    elements: list[tuple[str | None, Type]] = []
+    tensors: list[tf.Tensor] = []
+    for index, (element_name, element) in enumerate(pairs):
+        inner = f"{path}.{element_name}" if element_name else f"{path}[{index}]"
+        flattened = _flatten(element, inner, problems)
+        if flattened is not None:
+            elements.append((element_name, flattened[0]))
+            tensors.extend(flattened[1])
+    if len(elements) < len(pairs):
+        return None
+    container = containers.container_of(value)
+    if container is None:
+        return StructType(elements), tensors
+    return StructWithPythonType(elements, container), tensors
+
+
+def _flatten_leaf(
+    value: Any, path: str, problems: list[str]
+) -> tuple[Type, list[tf.Tensor]] | None:
+    accepted = (bool, int, float, complex, str, bytes, np.ndarray, np.generic, tf.IndexedSlices)
+    tensor = None
+    if tf.is_tensor(value) or isinstance(value, accepted):
+        try:
+            tensor = tf.convert_to_tensor(cast("Any", value))
+        except (TypeError, ValueError) as error:
+            problems.append(f"{path}: got {value!r:.100}, which makes no tensor: {error!s:.100}")
+            return None
+    if tensor is None or tensor.dtype in (tf.resource, tf.variant):
+        problems.append(f"{path}: got {value!r:.100}")
+        return None
+    return type_specs.to_tensor_type(tensor), [tensor]
+
+
+def _flatten_dataset(
+    dataset: tf.data.Dataset, path: str, problems: list[str]
+) -> tuple[Type, list[tf.Tensor]] | None:
+    try:
+        element_type = types.to_type(dataset.element_spec)
+    except errors.ToTypeError as error:
+        problems.append(f"{path}: got a dataset of {dataset.element_spec}: {error.summary}")
+        return None
+    return SequenceType(element_type), [type_specs.to_variant(dataset, element_type)]

@@ -1,0 +1,249 @@
+"""Traces Python functions on tensors into local computations."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import contextlib
+import contextvars
+import dataclasses
+import inspect
+import itertools
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import tensorflow as tf
+
+from tensorflow_federated.core import (
+    callsites,
+    computations,
+    containers,
+    contexts,
+    errors,
+    ir,
+    traversal,
+)
+from tensorflow_federated.core.local_computations import PORTABLE, LocalComputation
+from tensorflow_federated.core.types import FunctionType, Type
+from tensorflow_federated.tensorflow import results, type_specs, variables
+
+NAME = "tensorflow"
+"""The name of this back end."""
+
+
+# AutoGraph calls what has the first mark as it is, and leaves the second on errors that it wraps.
+_AUTOGRAPH_DONE = "autograph_info__"
+_AUTOGRAPH_METADATA = "ag_error_metadata"
+for _callable in (computations.ConcreteComputation, computations.PolymorphicComputation):
+    setattr(_callable, _AUTOGRAPH_DONE, {})
+
+
+# Held while a graph with variables runs. One for all: functions that are part of several others
+# share their variables with them.
+_variables_lock = threading.RLock()
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class TracedFunction:
+    """A function on flat tensors: what the TensorFlow back end runs.
+
+    Attributes:
+      concrete: the traced function; takes and returns flat tensors.
+      variables: the variables that it uses, which it keeps alive.
+    """
+
+    concrete: Any
+    variables: tuple[tf.Variable, ...]
+
+    def __call__(self, tensors: Sequence[tf.Tensor]) -> list[tf.Tensor]:
+        """Applies the function; if it has variables, inside `alone`."""
+        return list(self.concrete(*tensors))
+
+
+def trace(
+    fn: Callable[..., Any],
+    parameter_type: Type | None,
+    unpack: bool,
+    name: str,
+    autograph: bool | None = None,
+) -> ir.Local:
+    """Traces a Python function into a local computation.
+
+    Args:
+      fn: the function.
+      parameter_type: the type of its argument; None where it takes none.
+      unpack: whether the elements of the argument are the parameters of the function.
+      name: its name.
+      autograph: whether AutoGraph turns Python's control flow into the graph's; if None, it does
+        for everything but lambdas, whose source cannot be told apart reliably.
+
+    Returns:
+      The local computation.
+
+    Raises:
+      TracingError: if the function returns nothing or calls what cannot run here.
+      TypeMismatchError: if its result has no type.
+    """
+    where = callsites.line_of(fn)
+    specs = type_specs.flat_specs(parameter_type)
+    lifting = variables.VariableLifting()
+    result_types: list[Type] = []
+
+    @tf.autograph.experimental.do_not_convert
+    def prepare(tensors: Sequence[tf.Tensor]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        lifting.start()
+        if parameter_type is None:
+            return (), {}
+        value = type_specs.unflatten(parameter_type, tensors, type_specs.pack_argument)
+        if not unpack:
+            return (value,), {}
+        return _bind(fn, containers.unpack(value) or [])
+
+    @tf.autograph.experimental.do_not_convert
+    def finish(result: Any) -> list[tf.Tensor]:
+        result_type, tensors = results.flatten_result(result, name, where)
+        result_types.append(result_type)
+        return tensors
+
+    # AutoGraph converts this function and what it calls; the two helpers above it leaves alone.
+    def traced(*tensors: tf.Tensor) -> list[tf.Tensor]:
+        args, kwargs = prepare(tensors)
+        return finish(fn(*args, **kwargs))
+
+    use_autograph = not _is_lambda(fn) if autograph is None else autograph
+    function = tf.function(traced, input_signature=specs, autograph=use_autograph)
+
+    def get_concrete_function() -> Any:
+        with lifting.scope(), contexts.install(TensorFlowContext(name)), _own_errors():
+            return function.get_concrete_function()
+
+    concrete = _outside_of_graphs(get_concrete_function)
+    return ir.Local(
+        LocalComputation(
+            NAME,
+            TracedFunction(concrete, (*lifting.variables, *concrete.variables)),
+            FunctionType(parameter_type, result_types[-1]),
+            name,
+        )
+    )
+
+
+class TensorFlowContext:
+    """The context while a TensorFlow function is traced: computations become part of its graph."""
+
+    def __init__(self, name: str) -> None:
+        """Starts the context.
+
+        Args:
+          name: the name of the function that is being traced, for messages.
+        """
+        self._name = name
+
+    def invoke(self, comp: computations.ConcreteComputation, arg: Any) -> Any:
+        """Makes a local computation part of the graph.
+
+        Args:
+          comp: a computation of this back end, or a portable one.
+          arg: its argument, made of tensors.
+
+        Returns:
+          Its result, made of tensors, in its containers.
+
+        Raises:
+          TracingError: if the computation is not local, or of another framework.
+        """
+        node = comp.node
+        if isinstance(node, ir.Local) and node.computation.backend in (NAME, PORTABLE):
+            function_type = node.type_signature
+            parameter_type = function_type.parameter
+            tensors = [] if parameter_type is None else type_specs.flatten(arg, parameter_type)
+            return type_specs.unflatten(
+                function_type.result, call_flat(node.computation, tensors), type_specs.pack_argument
+            )
+        kind = "federated" if isinstance(node, ir.Lambda) else node.computation.backend
+        raise errors.TracingError(
+            f"`{comp.__name__}` cannot be called inside the TensorFlow computation `{self._name}`.",
+            problems=[f"`{comp.__name__}`: a {kind} computation"],
+            signature=comp.type_signature.compact_representation(),
+            fix="call both from a `@tff.federated_computation`, one after the other.",
+        )
+
+
+def call_flat(computation: LocalComputation, tensors: Sequence[tf.Tensor]) -> list[tf.Tensor]:
+    """Applies a local computation of this back end, or a portable one, inside a graph.
+
+    Args:
+      computation: the computation.
+      tensors: the flat tensors of its argument.
+
+    Returns:
+      The flat tensors of its result.
+    """
+    function = computation.function
+    if computation.backend == NAME:
+        return function(tensors)
+    function_type = computation.type_signature
+    if function_type.parameter is None:
+        result = function()
+    else:
+        result = function(type_specs.unflatten(function_type.parameter, tensors, containers.pack))
+    tensors = type_specs.flatten(result, function_type.result)
+    # TensorFlow may know less of the shapes than the type says.
+    specs = type_specs.flat_specs(function_type.result)
+    return [tf.ensure_shape(each, spec.shape) for each, spec in zip(tensors, specs, strict=True)]
+
+
+def has_variables(*programs: ir.Node) -> bool:
+    """Whether any local computation in some programs uses variables."""
+    return any(
+        bool(node.computation.function.variables)
+        for node in itertools.chain.from_iterable(map(traversal.iterate, programs))
+        if isinstance(node, ir.Local) and node.computation.backend == NAME
+    )
+
+
+def alone(with_variables: bool) -> contextlib.AbstractContextManager[Any]:
+    """Where a graph runs: one at a time of those with variables, which calls share."""
+    return _variables_lock if with_variables else contextlib.nullcontext()
+
+
+def _bind(
+    fn: Callable[..., Any], elements: Sequence[tuple[str | None, Any]]
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """The arguments that `computations.call_unpacked` would call a function with."""
+
+    def record(*args: Any, **kwargs: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        return args, kwargs
+
+    record.__signature__ = inspect.signature(getattr(fn, "python_function", fn))  # type: ignore[attr-defined]
+    return computations.call_unpacked(record, elements)
+
+
+def _outside_of_graphs(work: Callable[[], Any]) -> Any:
+    """Runs what must not see the graph that is being traced now, if one is: in another thread.
+
+    `tf.init_scope` would do too, but stops all gradient tapes.
+    """
+    if tf.executing_eagerly():
+        return work()
+    context = contextvars.copy_context()
+    with concurrent.futures.ThreadPoolExecutor(max_workers=1) as pool:
+        return pool.submit(context.run, work).result()
+
+
+def _is_lambda(fn: Callable[..., Any]) -> bool:
+    return getattr(fn, "__name__", "") == "<lambda>"
+
+
+@contextlib.contextmanager
+def _own_errors() -> Iterator[None]:
+    """Lets an error of ours out as it is: AutoGraph wraps what passes through it."""
+    try:
+        yield
+    except errors.FederatedError:
+        raise
+    except Exception as error:
+        original = error.__context__
+        if isinstance(original, errors.FederatedError) and hasattr(original, _AUTOGRAPH_METADATA):
+            raise original from None
+        raise
