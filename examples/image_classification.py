@@ -95,7 +95,11 @@ def load_task(dataset: str) -> Task:
         "digits": tff.simulation.datasets.digits.load_data,
         "emnist": tff.simulation.datasets.emnist.load_data,
     }[dataset]
-    train, held_out = load_data()
+    try:
+        train, held_out = load_data()
+    except (OSError, ValueError) as error:
+        # No network, or a damaged file: the message says what to do.
+        raise SystemExit(f"--dataset {dataset}: {error}") from error
     return Task(train, held_out, CLIENT_LEARNING_RATES[dataset])
 
 
@@ -180,13 +184,16 @@ def run(
     arguments: argparse.Namespace,
 ) -> None:
     """Looks at the data, trains, evaluates, and leaves everything in the output folder."""
-    report = reporting.Report(arguments.output)
     task = load_task(arguments.dataset)
     num_clients = len(task.train.client_ids)
     if arguments.clients_per_round > num_clients:
         raise SystemExit(
             f"--clients-per-round {arguments.clients_per_round}: there are {num_clients} clients."
         )
+    try:
+        report = reporting.Report(arguments.output)
+    except OSError as error:
+        raise SystemExit(f"--output {arguments.output}: {error.strerror}") from error
     report.clients(task.train)
 
     def model_fn() -> tff.learning.models.VariableModel:
@@ -208,10 +215,16 @@ def run(
 
 def positive_integer(text: str) -> int:
     """Reads a number of things of which there must be one at least."""
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text} is less than 1")
-    return number
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a whole number of at least 1")
+    return int(text)
+
+
+def seed(text: str) -> int:
+    """Reads the seed of a random generator."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text} is not a whole number of at least 0")
+    return int(text)
 
 
 def parse_arguments(description: str | None, output: str) -> argparse.Namespace:
@@ -219,11 +232,28 @@ def parse_arguments(description: str | None, output: str) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--dataset", choices=["digits", "emnist"], default="digits")
-    parser.add_argument("--rounds", type=positive_integer, default=30, metavar="N")
-    parser.add_argument("--clients-per-round", type=positive_integer, default=10, metavar="N")
-    parser.add_argument("--output", type=pathlib.Path, default=pathlib.Path(output), metavar="DIR")
-    parser.add_argument("--seed", type=int, default=0, help="decides who takes part in which round")
+    parser.add_argument(
+        "--dataset",
+        choices=["digits", "emnist"],
+        default="digits",
+        help="the digits that come with the package, or EMNIST, which is downloaded once",
+    )
+    parser.add_argument(
+        "--rounds", type=positive_integer, default=30, metavar="N", help="default: 30"
+    )
+    parser.add_argument(
+        "--clients-per-round", type=positive_integer, default=10, metavar="N", help="default: 10"
+    )
+    parser.add_argument(
+        "--output",
+        type=pathlib.Path,
+        default=pathlib.Path(output),
+        metavar="DIR",
+        help="where to write, made if it is not there; default: %(default)s",
+    )
+    parser.add_argument(
+        "--seed", type=seed, default=0, help="decides who takes part in which round; default: 0"
+    )
     return parser.parse_args()
 
 

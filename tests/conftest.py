@@ -8,7 +8,7 @@ import re
 import subprocess
 import sys
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import hypothesis
 import pytest
@@ -95,3 +95,17 @@ def golden(request: pytest.FixtureRequest) -> GoldenTexts:
     """The golden texts of the test module."""
     path = request.path.parent / "golden" / f"{request.path.stem}.txt"
     return GoldenTexts(path, bool(request.config.getoption("--update-golden")))
+
+
+ENGINES = ("local", "reference")
+
+
+@pytest.fixture(params=ENGINES)
+def engine(request: pytest.FixtureRequest) -> Iterator[object]:
+    """Makes an engine the one that runs computations; a test with it runs on every engine."""
+    from tensorflow_federated.core import contexts as context_stack
+    from tensorflow_federated.execution import contexts
+
+    create = getattr(contexts, f"create_{request.param}_context")
+    with context_stack.install(create(seed=0)) as context:
+        yield context

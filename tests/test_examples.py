@@ -94,3 +94,41 @@ def test_more_clients_than_there_are_is_an_error_of_one_line(
     )
     assert done.returncode == 1
     assert re.search(r"^--clients-per-round 100000: there are \d+ clients\.$", done.stderr, re.M)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--rounds", "many"], "--rounds: many is not a whole number of at least 1"),
+        (["--seed", "-1"], "--seed: -1 is not a whole number of at least 0"),
+    ],
+)
+def test_a_wrong_argument_is_an_error_of_one_line(
+    repository: pathlib.Path, tmp_path: pathlib.Path, arguments: list[str], message: str
+):
+    done = run_example(repository, "image_classification.py", tmp_path, *arguments)
+    assert done.returncode == 2
+    assert done.stderr.endswith(f"error: argument {message}\n")
+
+
+def test_a_folder_that_cannot_be_made_is_an_error_of_one_line(
+    repository: pathlib.Path, tmp_path: pathlib.Path
+):
+    taken = tmp_path / "file"
+    taken.touch()
+    done = run_example(repository, "image_classification.py", taken, "--rounds", "1")
+    assert done.returncode == 1
+    assert done.stderr.endswith(f"--output {taken}: File exists\n")
+
+
+def test_data_that_cannot_be_had_is_told_without_a_traceback(
+    repository: pathlib.Path, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("TFF_DATA_DIR", str(tmp_path))
+    (tmp_path / "emnist_all.sqlite").write_bytes(b"no database" * 1000)
+    folder = tmp_path / "output"
+    done = run_example(repository, "image_classification.py", folder, "--dataset", "emnist")
+    assert done.returncode == 1
+    assert "--dataset emnist: `emnist_all.sqlite` is not a usable file" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not folder.exists()

@@ -95,7 +95,7 @@ def test_one_argument_by_name_fits_a_parameter_that_is_no_structure():
         ((1,), {"z": 2}, "argument 'z': no parameter has this name"),
         ((1,), {"x": 2}, "argument 'x': given twice"),
         ((), {"x": 2}, "missing: y"),
-        ((), {}, "arguments: expected one, got none"),
+        ((), {}, "missing: x, y"),
     ],
 )
 def test_wrong_arguments_are_named(args, kwargs, problem):
@@ -159,3 +159,9 @@ def test_packing_names_the_elements_of_unnamed_parameters_by_position():
         "f",
     )
     assert packed == structure.Struct([(None, 1), (None, True)])
+
+
+def test_one_argument_that_cannot_be_the_whole_parameter_is_one_of_several():
+    computation = federated_computation(lambda x, y: x, np.int32, np.bool_)
+    with pytest.raises(errors.ArgumentError, match="missing: y"):
+        computation(1)

@@ -259,3 +259,49 @@ def test_the_name_is_that_of_the_builtin_that_tff_raised():
     assert errors.PlacementError.__name__ == "TypeError"
     assert errors.PlacementError.__qualname__ == "PlacementError"
     assert errors.SumIncompatibleError.__name__ == "SumIncompatibleError"
+
+
+@errors.boundary
+def _build(model_fn, learning_rate=0.1, *, momentum=None):
+    return model_fn()
+
+
+@pytest.mark.parametrize(
+    ("args", "keywords", "problem", "fix"),
+    [
+        ((), {}, "missing 1 required positional argument: 'model_fn'", "that the signature names"),
+        ((print,), {"learnin_rate": 1}, "learnin_rate", "write `learning_rate` for `learnin_rate`"),
+        ((print, 1, 2), {}, "takes from 1 to 2 positional arguments", "that the signature names"),
+    ],
+)
+def test_arguments_that_do_not_fit_an_entry_point_are_told(args, keywords, problem, fix):
+    with pytest.raises(errors.ArgumentError) as caught:
+        _build(*args, **keywords)
+    assert problem in caught.value.problems[0]
+    assert caught.value.signature == "_build(model_fn, learning_rate=0.1, *, momentum=None)"
+    assert caught.value.where is not None
+    assert "test_errors.py" in caught.value.where
+    assert fix in str(caught.value.fix)
+
+
+def test_a_type_error_inside_an_entry_point_passes_as_it_is():
+    def model_fn():
+        raise TypeError("mine")
+
+    with pytest.raises(TypeError, match="mine") as caught:
+        _build(model_fn)
+    assert type(caught.value) is TypeError
+
+
+def test_a_long_signature_is_shown_without_its_middle():
+    error = errors.TypeMismatchError("No.", signature="<" + "float32," * 1000 + "bool>")
+    assert len(str(error)) < 600
+    assert "float32, ... " in str(error).replace("float32 ... ", "float32, ... ")
+    assert len(str(error.signature)) > 8000
+
+
+def test_a_function_in_a_notebook_is_told_as_one():
+    code = compile("def next_fn(): pass", "/tmp/ipykernel_12/345.py", "exec")
+    names: dict[str, Any] = {}
+    exec(code, names)
+    assert callsites.line_of(names["next_fn"]) == "notebook cell:1 in `next_fn`"

@@ -139,6 +139,11 @@ def test_element_of_federated_structure_is_selected_where_it_is():
     )
 
 
+def _set_element(x):
+    x.weight = 3
+    return x
+
+
 MISTAKES = {
     "sum of a server value": (
         lambda x: intrinsics.federated_sum(x),
@@ -239,7 +244,21 @@ MISTAKES = {
     "element that does not exist": (
         lambda x: x.weigth,
         [("weight", np.int32)],
-        errors.RemovedNameError,
+        errors.ElementNameError,
+    ),
+    "position that does not exist": (lambda x: x[1], [np.int32], errors.ElementIndexError),
+    "element of a value without any": (lambda x: x.sum(), INT_CLIENTS, errors.ElementNameError),
+    "element that is set": (_set_element, [("weight", np.int32)], errors.TypeMismatchError),
+    "loop over a value": (lambda x: list(x), INT_CLIENTS, errors.TypeMismatchError),
+    "equality": (lambda x: 1 if x == 0 else 2, np.int32, errors.TypeMismatchError),
+    "inequality": (lambda x: 1 if x != 0 else 2, np.int32, errors.TypeMismatchError),
+    "function of numpy": (lambda x: np.sum(x), INT_CLIENTS, errors.TypeMismatchError),
+    "array": (lambda x: np.asarray(x), INT_CLIENTS, errors.TypeMismatchError),
+    "number": (lambda x: float(x), np.float32, errors.TypeMismatchError),
+    "mean of a server value": (
+        lambda x: intrinsics.federated_mean(x),
+        INT_SERVER,
+        errors.PlacementError,
     ),
     "object that is no value": (lambda x: object(), np.int32, errors.TypeMismatchError),
 }

@@ -59,6 +59,15 @@ def test_a_pair_of_arrays_is_one_batch_of_a_pair():
     assert shapes((X, Y), BATCH_PAIR) == [[(3, 2), (3,)]]
 
 
+@pytest.mark.parametrize("sequence_type", [BATCH, EXAMPLE])
+def test_arrays_without_a_row_are_no_element(sequence_type):
+    assert shapes({"x": X[:0], "y": Y[:0]}, sequence_type) == []
+
+
+def test_an_empty_batch_in_a_list_stays():
+    assert shapes([{"x": X[:0], "y": Y[:0]}], BATCH) == [[(0, 2), (0,)]]
+
+
 def test_a_pair_of_batches_is_two_elements():
     assert shapes(((X, Y), (X, Y)), BATCH_PAIR) == [[(3, 2), (3,)]] * 2
 

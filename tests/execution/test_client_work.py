@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from typing import Any
 
 import numpy as np
@@ -13,9 +14,16 @@ from tensorflow_federated.core.computations import ConcreteComputation
 from tensorflow_federated.core.local_computations import LocalComputation
 from tensorflow_federated.core.placements import CLIENTS
 from tensorflow_federated.core.tracing import federated_computation
-from tensorflow_federated.core.types import FederatedType, FunctionType
-from tensorflow_federated.execution import backends, local_programs, numpy_domain, reduction
+from tensorflow_federated.core.types import FederatedType, FunctionType, SequenceType
+from tensorflow_federated.execution import (
+    backends,
+    local_programs,
+    numpy_domain,
+    reduction,
+    sequences,
+)
 from tensorflow_federated.execution import contexts as execution_contexts
+from tensorflow_federated.execution.problems import describe_error
 from tensorflow_federated.jax import portable_computation
 
 INT_CLIENTS = FederatedType(np.int32, CLIENTS)
@@ -36,9 +44,9 @@ class ToyBackend:
     def evaluate(self, computation: LocalComputation, argument: Any) -> Any:
         return computation.function(argument)
 
-    def evaluate_program(self, program: ir.Lambda, argument: Any, key: np.ndarray | None) -> Any:
+    def evaluate_program(self, program: ir.Lambda, argument: Any, keys: np.ndarray | None) -> Any:
         self.programs_run += 1
-        return local_programs.run(program, argument, numpy_domain.NumpyDomain(key))
+        return local_programs.run(program, argument, numpy_domain.NumpyDomain(keys))
 
     def compile_client_step(self, step: plan.ClientStep) -> backends.CompiledChunk | None:
         self.steps_compiled += 1
@@ -161,3 +169,56 @@ def test_a_failure_of_the_compiled_form_alone_is_not_hidden(use_backend):
     with pytest.raises(errors.ClientError, match="broken") as raised:
         sum_of(toy(triple))([1, 2])
     assert raised.value.client_index is None
+
+
+def test_a_program_of_an_unknown_back_end_says_which_there_are():
+    unknown = ir.Local(LocalComputation("torch", triple, FunctionType(np.int32, np.int32), "f"))
+    with (
+        contexts.install(execution_contexts.create_local_context(seed=0)),
+        pytest.raises(errors.BackendError, match=r"back ends: .*jax"),
+    ):
+        ConcreteComputation(unknown)(1)
+
+
+def test_the_data_of_a_chunk_is_let_go_before_the_next_one_is_read(monkeypatch):
+    client_count, arrays, alive = 40, [], []
+
+    class Dataset:
+        """A dataset of a framework, which is read when its elements are asked for."""
+
+    def convert(dataset, element_type):
+        def load():
+            array = np.ones(3, np.int32)
+            arrays.append(weakref.ref(array))
+            alive.append(sum(each() is not None for each in arrays))
+            return sequences.Sequence.from_columns((array,), None, element_type)
+
+        return sequences.Sequence.from_dataset(dataset, element_type, load)
+
+    is_dataset = (lambda value: isinstance(value, Dataset), convert)
+    monkeypatch.setattr(sequences, "_converters", [is_dataset])
+    numbers = SequenceType(np.int32)
+    program = federated_computation(
+        lambda x: intrinsics.federated_sum(
+            intrinsics.federated_map(
+                federated_computation(lambda data: intrinsics.sequence_sum(data), numbers), x
+            )
+        ),
+        FederatedType(numbers, CLIENTS),
+    )
+    with contexts.install(execution_contexts.create_local_context(seed=0)):
+        assert program([Dataset() for _ in range(client_count)]) == 3 * client_count
+    assert len(alive) == client_count
+    assert max(alive) <= reduction.chunk_size(client_count)
+
+
+def test_a_failure_is_told_with_the_users_lines_of_the_stack_in_its_text():
+    installed = np.__file__
+    text = f'made at:\n  File "{installed}", line 3, in f\n\n  File "{__file__}", line 7\n\nno 99'
+    assert describe_error(ValueError(text)) == (
+        f'ValueError: made at:\n  File "{__file__}", line 7\nno 99'
+    )
+
+
+def test_a_failure_without_a_stack_in_its_text_is_told_whole():
+    assert describe_error(ValueError("one\n\ntwo")) == "ValueError: one\n\ntwo"

@@ -338,6 +338,72 @@ def test_random_keys_depend_on_the_seed_and_the_call_alone():
     assert first_keys[0] == first_keys[1]
 
 
+@federated_computation(np.int32)
+def with_two_keys(x):
+    return x, intrinsics.random_key(), intrinsics.random_key()
+
+
+def draw_six_times(x):
+    first = intrinsics.federated_map(with_two_keys, x)
+    second = intrinsics.federated_map(with_two_keys, x)
+    total = intrinsics.federated_broadcast(intrinsics.federated_sum(x))
+    third = intrinsics.federated_map(with_two_keys, total)
+    return intrinsics.federated_zip((first, second, third))
+
+
+def test_every_draw_of_a_client_gives_another_key():
+    results = run(draw_six_times, [INT_CLIENTS], [1, 2, 3])
+    keys = [key.tolist() for client in results for _, *pair in client for key in pair]
+    assert len({tuple(key) for key in keys}) == 18
+
+
+def test_every_engine_draws_the_same_keys_whatever_is_left_out():
+    found = []
+    for create in (
+        execution_contexts.create_local_context,
+        execution_contexts.create_reference_context,
+    ):
+        with contexts.install(create(seed=9)):
+            results = run(
+                lambda x: intrinsics.federated_map(lambda y: y[2][1:], draw_six_times(x)),
+                [INT_CLIENTS],
+                [1, 2],
+            )
+            found.append([[key.tolist() for key in pair] for pair in results])
+    assert found[0] == found[1]
+
+
+def test_a_key_cannot_be_drawn_for_every_element_of_a_sequence():
+    def draw_each(data):
+        return intrinsics.sequence_map(with_key, data)
+
+    numbers = SequenceType(np.int32)
+    with pytest.raises((errors.PlacementError, errors.ClientError), match="sequence"):
+        run(
+            lambda x: intrinsics.federated_map(federated_computation(draw_each, numbers), x),
+            [FederatedType(numbers, CLIENTS)],
+            [[1, 2]],
+        )
+
+
+def test_a_key_cannot_be_drawn_in_an_aggregation():
+    @portable_computation((np.int64, [2]), np.int32)
+    def drawn_sum(key, x):
+        return x
+
+    @federated_computation(np.int32, np.int32)
+    def accumulate(total, x):
+        return add(total, drawn_sum(intrinsics.random_key(), x))
+
+    identity = federated_computation(lambda x: x, np.int32)
+    with pytest.raises(errors.PlacementError, match="random"):
+        run(
+            lambda x: intrinsics.federated_aggregate(x, 0, accumulate, add, identity),
+            [INT_CLIENTS],
+            [1, 2],
+        )
+
+
 def test_a_context_without_a_seed_draws_one():
     keys = []
     for _ in range(2):

@@ -253,3 +253,34 @@ def test_arguments_of_different_numbers_of_clients_are_refused():
         "argument.x: values of 2 clients",
         "argument.y[0]: values of 1 clients",
     )
+
+
+@pytest.mark.parametrize(
+    ("clients", "fix"),
+    [
+        ({"a": 1}, "list(clients.values())"),
+        (iter([1]), "list(clients)"),
+        (1, "[value]"),
+    ],
+)
+def test_what_is_no_list_of_clients_is_told_how_to_become_one(clients, fix):
+    with pytest.raises(errors.InvalidNonAllEqualValueError) as caught:
+        values.to_canonical(clients, FederatedType(np.int32, CLIENTS))
+    assert fix in str(caught.value.fix)
+
+
+def test_the_signature_of_a_problem_is_the_part_that_it_is_in():
+    whole = types.to_type([("state", PAIR), ("data", FederatedType(np.int32, CLIENTS))])
+    with pytest.raises(errors.TypeMismatchError) as caught:
+        values.to_canonical({"state": {"a": "no", "b": "no"}, "data": [1]}, whole)
+    assert caught.value.signature == str(PAIR)
+
+
+def test_a_dataset_of_another_type_is_told_with_its_client(monkeypatch):
+    def convert(value, element_type):
+        raise errors.TypeMismatchError("no", problems=["dataset: expected int32*, got bool*"])
+
+    monkeypatch.setattr(sequences, "_converters", [(lambda value: value == "dataset", convert)])
+    with pytest.raises(errors.TypeMismatchError) as caught:
+        values.to_canonical([[1], "dataset"], FederatedType(SequenceType(np.int32), CLIENTS))
+    assert caught.value.problems == ("argument[1]: expected int32*, got bool*",)

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import tensorflow_federated as tff
+from tensorflow_federated.compiler import random_keys
 from tensorflow_federated.core import intrinsics, ir
 from tensorflow_federated.execution import backends, sequences
 from tensorflow_federated.jax import portable_computation
@@ -81,11 +82,11 @@ def test_sequences_are_mapped_and_summed(engine):
     assert program([]) == (0, 0)
 
 
-def evaluate(program: tff.Computation, argument, key=None):
+def evaluate(program: tff.Computation, argument, keys=None):
     """Runs a local program on the JAX back end alone, canonical values in and out."""
     node = program.node
     assert isinstance(node, ir.Lambda)
-    return backends.get("jax").evaluate_program(node, argument, key)
+    return backends.get("jax").evaluate_program(random_keys.number_draws(node), argument, keys)
 
 
 def test_the_back_end_runs_whole_programs():
@@ -116,15 +117,15 @@ def test_a_program_passes_on_what_jax_has_no_arrays_for():
     assert evaluate(program, (b"text", data, np.int32(1))) == (b"text", data, 2)
 
 
-def test_a_program_knows_the_random_key_of_its_client():
+def test_a_program_knows_the_random_keys_of_its_client():
     program = tff.federated_computation(
         lambda x: portable_computation(lambda key, y: key + y, (np.int64, [2]), np.int64)(
             intrinsics.random_key(), x
         ),
         np.int64,
     )
-    key = np.array([2**40, 7], np.int64)
-    np.testing.assert_array_equal(evaluate(program, np.int64(1), key), key + 1)
+    keys = np.array([[2**40, 7]], np.int64)
+    np.testing.assert_array_equal(evaluate(program, np.int64(1), keys), keys[0] + 1)
 
 
 def test_results_are_numpy_values_of_the_declared_dtypes():

@@ -144,7 +144,7 @@ def run_chunk(comp, broadcast: list[Any], clients: list[Any]) -> Any:
         for column, slot in zip(clients, step.inputs, strict=True)
     ]
     count = len(clients[0])
-    keys = np.arange(2 * count).reshape(count, 2)
+    keys = np.arange(2 * count).reshape(count, 1, 2)
     totals = chunk(sent, zeros, own, keys)
     assert totals is not None
     expected = list(zeros)
@@ -331,7 +331,7 @@ def test_data_without_columns_is_left_to_the_engine():
     )
     weights = (np.zeros(2, np.float32), np.float32(0))
     zeros = [_zero(each) for each in step.aggregates]
-    assert chunk([weights], zeros, [[uneven]], np.zeros((1, 2), np.int64)) is None
+    assert chunk([weights], zeros, [[uneven]], np.zeros((1, 0, 2), np.int64)) is None
 
 
 def test_values_that_stay_at_the_clients_are_left_to_the_engine():
@@ -356,7 +356,7 @@ def test_inputs_of_unknown_shape_are_left_to_the_engine():
     assert client_step.compile_client_step(client_step_of(comp)) is None
 
 
-def test_each_client_has_its_own_random_key():
+def test_each_client_has_its_own_random_keys():
     from tensorflow_federated.core import ir
     from tensorflow_federated.core import types as core_types
 
@@ -364,18 +364,33 @@ def test_each_client_has_its_own_random_key():
     body = ir.Lambda(
         "arg",
         core_types.StructType([np.float32]),
-        ir.Struct(((None, ir.call_intrinsic("random_key", None, key_type)),)),
+        ir.Struct(
+            tuple(
+                (
+                    None,
+                    ir.call_intrinsic(
+                        "random_key", ir.Literal(number, core_types.TensorType(np.int32)), key_type
+                    ),
+                )
+                for number in (np.int32(0), np.int32(1))
+            )
+        ),
     )
     step = plan.ClientStep(
         broadcast=(),
         inputs=(plan.Slot("x", core_types.TensorType(np.float32)),),
         body=body,
         kept=(),
-        aggregates=(plan.Aggregate(plan.Slot("sum", key_type), "sum", key_type),),
+        aggregates=tuple(
+            plan.Aggregate(plan.Slot(f"sum_{number}", key_type), "sum", key_type)
+            for number in range(2)
+        ),
     )
     chunk = client_step.compile_client_step(step)
     assert chunk is not None
-    keys = np.array([[1, 2], [10, 20], [100, 200]])
-    totals = chunk([], [np.zeros(2, np.int64)], [[np.float32(0)] * 3], keys)
+    first, second = np.array([[1, 2], [10, 20], [100, 200]]), np.array([[3, 4], [0, 0], [30, 40]])
+    keys = np.stack([first, second], axis=1)
+    totals = chunk([], [np.zeros(2, np.int64)] * 2, [[np.float32(0)] * 3], keys)
     assert totals is not None
     assert totals[0].tolist() == [111, 222]
+    assert totals[1].tolist() == [33, 44]

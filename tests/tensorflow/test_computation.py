@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+import tensorflow_federated as tff
 from tensorflow_federated.core import errors, structure, tracing, types
 from tensorflow_federated.jax import portable_computation
 from tensorflow_federated.tensorflow import computation
@@ -257,3 +258,22 @@ def test_an_error_in_the_function_keeps_its_class():
 
     with pytest.raises(KeyError):
         computation(fn, np.int32)
+
+
+def test_an_error_of_ours_in_a_converted_function_is_told_with_its_line():
+    with pytest.raises(errors.PlacementError) as caught:
+
+        @tff.tensorflow.computation(np.float32)
+        def total(x):
+            return tff.federated_sum(x)
+
+    assert caught.value.where is not None
+    assert caught.value.where.endswith("in `total`")
+
+
+def test_a_federated_value_cannot_enter_a_computation():
+    def total(x):
+        return tff.tensorflow.computation(lambda y: y + x, np.float32)
+
+    with pytest.raises(errors.TypeMismatchError, match="holds no data"):
+        tff.federated_computation(total, tff.FederatedType(np.float32, tff.SERVER))

@@ -39,3 +39,23 @@ def test_without_tensorflow_the_error_says_what_to_install(run_python):
         "`tff.tensorflow.computation` needs the extra `tensorflow`, which is not installed.",
         'pip install "tff-ng[tensorflow]"',
     ]
+
+
+def test_a_broken_tensorflow_stays_visible_as_the_cause(run_python):
+    printed = run_python(
+        """
+        import pathlib
+        import sys
+
+        pathlib.Path("tensorflow.py").write_text("raise ImportError('libgone.so is missing')")
+        sys.path.insert(0, ".")
+        from tensorflow_federated import tensorflow
+        from tensorflow_federated.core import errors
+
+        try:
+            tensorflow.computation(lambda: 1)
+        except errors.MissingExtraError as error:
+            print(error.__cause__)
+        """
+    )
+    assert printed == "libgone.so is missing\n"

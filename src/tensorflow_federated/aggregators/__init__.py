@@ -1,15 +1,25 @@
 """Aggregators: how the clients' values become one value at the server."""
 
-from tensorflow_federated.aggregators.factory import AggregationFactory as AggregationFactory
+from __future__ import annotations
+
 from tensorflow_federated.aggregators.factory import (
-    UnweightedAggregationFactory as UnweightedAggregationFactory,
+    AggregationFactory,
+    UnweightedAggregationFactory,
+    WeightedAggregationFactory,
 )
-from tensorflow_federated.aggregators.factory import (
-    WeightedAggregationFactory as WeightedAggregationFactory,
-)
-from tensorflow_federated.aggregators.means import MeanFactory as MeanFactory
-from tensorflow_federated.aggregators.means import UnweightedMeanFactory as UnweightedMeanFactory
-from tensorflow_federated.aggregators.sums import SumFactory as SumFactory
-from tensorflow_federated.aggregators.weighting import (
-    as_weighted_aggregator as as_weighted_aggregator,
-)
+from tensorflow_federated.aggregators.means import MeanFactory, UnweightedMeanFactory
+from tensorflow_federated.aggregators.sums import SumFactory
+from tensorflow_federated.aggregators.weighting import as_weighted_aggregator
+from tensorflow_federated.core import namespaces as _namespaces
+
+__all__ = [
+    "AggregationFactory",
+    "MeanFactory",
+    "SumFactory",
+    "UnweightedAggregationFactory",
+    "UnweightedMeanFactory",
+    "WeightedAggregationFactory",
+    "as_weighted_aggregator",
+]
+
+__getattr__, __dir__ = _namespaces.module_functions("tff.aggregators", __all__)

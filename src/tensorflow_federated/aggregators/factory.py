@@ -16,7 +16,15 @@ from tensorflow_federated.templates import aggregation_process
 
 
 class UnweightedAggregationFactory(abc.ABC):
-    """An aggregator of values that all count the same."""
+    """An aggregator of values that all count the same.
+
+    Examples:
+      >>> import numpy as np
+      >>> import tensorflow_federated as tff
+      >>> process = tff.aggregators.SumFactory().create(tff.to_type(np.int32))
+      >>> process.next(process.initialize(), [1, 2, 3]).result
+      np.int32(6)
+    """
 
     @abc.abstractmethod
     def create(self, value_type: Type) -> aggregation_process.AggregationProcess:
@@ -32,7 +40,16 @@ class UnweightedAggregationFactory(abc.ABC):
 
 
 class WeightedAggregationFactory(abc.ABC):
-    """An aggregator of values that come with weights."""
+    """An aggregator of values that come with weights.
+
+    Examples:
+      >>> import numpy as np
+      >>> import tensorflow_federated as tff
+      >>> mean = tff.aggregators.MeanFactory()
+      >>> process = mean.create(tff.to_type(np.float32), tff.to_type(np.float32))
+      >>> process.next(process.initialize(), [10.0, 20.0], [3.0, 1.0]).result
+      np.float32(12.5)
+    """
 
     @abc.abstractmethod
     def create(self, value_type: Type, weight_type: Type) -> aggregation_process.AggregationProcess:

@@ -10,6 +10,7 @@ from tensorflow_federated.compiler import (
     lower_aggregations,
     partition,
     plan,
+    random_keys,
     simplify,
 )
 from tensorflow_federated.core import ir, traversal
@@ -31,6 +32,7 @@ class Pass:
 
 PASSES = (
     Pass("to call-dominant form", call_dominant.to_call_dominant),
+    Pass("number the random keys", random_keys.number_draws),
     Pass("drop identities", simplify.drop_identities),
     Pass("remove what is unused", simplify.remove_unused_bindings),
     Pass("write means as sums", lower_aggregations.lower_means),

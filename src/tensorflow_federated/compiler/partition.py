@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from tensorflow_federated.compiler import call_dominant, plan, steps
+from tensorflow_federated.compiler import call_dominant, plan, random_keys, steps
 from tensorflow_federated.compiler.schedule import Aggregation, Home, Item, Schedule
 from tensorflow_federated.core import errors, ir, placements, traversal
 from tensorflow_federated.core.types import FederatedType, FunctionType, StructType, Type
@@ -38,6 +38,7 @@ def to_plan(program: ir.Lambda, function_type: FunctionType) -> plan.Plan:
         result=outputs,
         parameter_type=function_type.parameter,
         result_type=function_type.result,
+        random_keys=random_keys.count_draws(program),
     )
 
 
@@ -46,6 +47,9 @@ def contains_placement(type_signature: Type) -> bool:
     if isinstance(type_signature, StructType):
         return any(contains_placement(element) for _, element in type_signature.items())
     return isinstance(type_signature, FederatedType)
+
+
+_AT_SERVER = "work at the server"
 
 
 class _Partitioner:
@@ -157,7 +161,7 @@ class _Partitioner:
     def _unplaced(self, name: str, call: ir.Call) -> ir.Node:
         argument = None if call.argument is None else self.resolve(call.argument)
         node = ir.Call(call.function, argument)
-        _check_no_random_key(node)
+        random_keys.check_no_draw(node, _AT_SERVER)
         home = Home(at_clients=False, stage=self.schedule.earliest_stage(node))
         return self.schedule.add_item(Item(name, node, home))
 
@@ -168,7 +172,7 @@ class _Partitioner:
 
     def _map_at_server(self, name: str, call: ir.Call) -> ir.Node:
         function, argument = self._function_and_argument(call)
-        _check_no_random_key(function)
+        random_keys.check_no_draw(function, _AT_SERVER)
         stage = self.schedule.earliest_stage(*(n for n in (function, argument) if n is not None))
         return self._inline(name, function, argument, Home(at_clients=False, stage=stage))
 
@@ -214,6 +218,8 @@ class _Partitioner:
             home = Home(at_clients=False, stage=self.schedule.earliest_stage(zero))
             zero = self.schedule.add_item(Item(self.names.fresh("zero"), zero, home))
         functions = {"accumulate": accumulate, "merge": merge, "report": report}
+        for function in functions.values():
+            random_keys.check_no_draw(function, "a function of `federated_aggregate`")
         self._check_closed(functions)
         return self._add_aggregate(
             value,
@@ -259,14 +265,3 @@ def _contains_function(type_signature: Type) -> bool:
     if isinstance(type_signature, StructType):
         return any(_contains_function(element) for _, element in type_signature.items())
     return isinstance(type_signature, FunctionType)
-
-
-def _check_no_random_key(node: ir.Node) -> None:
-    for each in traversal.iterate(node):
-        if isinstance(each, ir.Intrinsic) and each.uri == "random_key":
-            raise errors.PlacementError(
-                "`random_key` cannot be used here.",
-                problems=["placement: expected CLIENTS, got work at the server"],
-                signature=each.definition.signature,
-                fix=each.definition.hint,
-            )

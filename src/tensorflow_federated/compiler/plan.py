@@ -119,6 +119,7 @@ class Plan:
       result: a structure (nested tuples) of outputs, or one output.
       parameter_type: the type of the argument, None where there is none.
       result_type: the type of the result.
+      random_keys: how many random keys every client draws.
     """
 
     parameters: tuple[Parameter, ...]
@@ -126,6 +127,7 @@ class Plan:
     result: Result
     parameter_type: Type | None
     result_type: Type
+    random_keys: int = 0
 
 
 Result = Output | tuple["Result", ...]

@@ -100,10 +100,6 @@ class Schedule:
         names = [name for node in nodes for name in self.used_names(node)]
         return max((self._homes[name].stage for name in names), default=0)
 
-    def is_at_clients(self, node: ir.Node) -> bool:
-        """Whether a node needs a value that each client has of its own."""
-        return any(self._homes[name].at_clients for name in self.used_names(node))
-
     def move_late(self) -> None:
         """Moves each item to the stage of its first use."""
         first_use: dict[str, int] = {}

@@ -62,11 +62,31 @@ def is_user_frame(frame: FrameType) -> bool:
         if path.startswith("<doctest "):
             return True
         return not path.startswith("<frozen ") and _root_module(frame) not in _FRAMEWORKS
-    return _is_user_file(path)
+    return is_user_file(path)
+
+
+def is_framework_frame(frame: FrameType) -> bool:
+    """Returns whether the frame runs code of this package or of a tensor framework.
+
+    Args:
+      frame: A frame of the call stack or of a traceback.
+
+    Returns:
+      False for user code and for other installed packages.
+    """
+    return _root_module(frame) in _FRAMEWORKS
 
 
 @functools.lru_cache(maxsize=4096)
-def _is_user_file(path: str) -> bool:
+def is_user_file(path: str) -> bool:
+    """Returns whether a file holds code that the user wrote.
+
+    Args:
+      path: The name of a file, as code objects hold it.
+
+    Returns:
+      False for this package, the standard library, installed packages and generated code.
+    """
     if _AUTOGRAPH in path:
         return False
     absolute = os.path.abspath(path)
@@ -88,15 +108,28 @@ def _root_module(frame: FrameType) -> str:
 
 
 def _described(frame: FrameType) -> str:
-    path = frame.f_code.co_filename
+    return describe_line(frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_name)
+
+
+def describe_line(path: str, number: int, function: str) -> str:
+    """Returns a line of code as messages show it, as ``train.py:12 in `next_fn` ``.
+
+    Args:
+      path: The name of the file, as code objects hold it.
+      number: The number of the line.
+      function: The name of the function around it.
+
+    Examples:
+      >>> describe_line("/home/me/train.py", 12, "<module>")
+      'train.py:12'
+    """
     if _NOTEBOOK_CELL.search(path):
         file = "notebook cell"
     elif path.startswith("<"):
         file = path
     else:
         file = os.path.basename(path)
-    function = frame.f_code.co_name
-    line = f"{file}:{frame.f_lineno}"
+    line = f"{file}:{number}"
     return line if function == "<module>" else f"{line} in `{function}`"
 
 
@@ -120,4 +153,4 @@ def line_of(function: Any) -> str | None:
     code = getattr(getattr(function, "python_function", function), "__code__", None)
     if code is None:
         return None
-    return f"{os.path.basename(code.co_filename)}:{code.co_firstlineno} in `{code.co_name}`"
+    return describe_line(code.co_filename, code.co_firstlineno, code.co_name)

@@ -10,7 +10,15 @@ from typing import Any, cast
 
 import numpy as np
 
-from tensorflow_federated.core import contexts, errors, ir, structure, type_inference, types
+from tensorflow_federated.core import (
+    containers,
+    contexts,
+    errors,
+    ir,
+    structure,
+    type_inference,
+    types,
+)
 from tensorflow_federated.core.types import FunctionType, StructType, Type
 
 Tracer = Callable[[Callable[..., Any], Type | None, bool, str], ir.Node]
@@ -21,7 +29,13 @@ With `unpack`, the parameter is a structure whose elements are the function's ar
 
 
 class TypedObject(abc.ABC):
-    """An object with a type in the language."""
+    """An object with a type in the language.
+
+    Examples:
+      >>> import tensorflow_federated as tff
+      >>> isinstance(tff.jax.computation(lambda: 1), TypedObject)
+      True
+    """
 
     @property
     @abc.abstractmethod
@@ -30,7 +44,19 @@ class TypedObject(abc.ABC):
 
 
 class Computation(TypedObject):
-    """A typed function: what every decorator makes, and what every context can call."""
+    """A typed function: what every decorator makes, and what every context can call.
+
+    Examples:
+      >>> import numpy as np
+      >>> import tensorflow_federated as tff
+      >>> @tff.jax.computation(np.float32)
+      ... def half(x):
+      ...     return x / 2
+      >>> print(half.type_signature)
+      (float32 -> float32)
+      >>> half(3.0)
+      np.float32(1.5)
+    """
 
     @property
     @abc.abstractmethod
@@ -236,11 +262,11 @@ def pack_arguments(
                 fix=f"call `{name}()`.",
             )
         return None
-    if len(args) == 1 and not kwargs:
+    if len(args) == 1 and not kwargs and _may_be_whole(args[0], parameter_type):
         return args[0]
-    if not args and not kwargs:
-        raise fail(["arguments: expected one, got none"], fix="give the argument.")
     if not isinstance(parameter_type, StructType):
+        if not args and not kwargs:
+            raise fail(["arguments: expected one, got none"], fix="give the argument.")
         if len(kwargs) == 1 and not args:
             return next(iter(kwargs.values()))
         raise fail([f"arguments: expected one, got {len(args) + len(kwargs)}"])
@@ -260,8 +286,19 @@ def pack_arguments(
     if missing:
         problems.append(f"missing: {', '.join(missing)}")
     if problems:
-        raise fail(problems)
+        given = ", ".join(f"`{each}`" if each else "one more" for each in names)
+        raise fail(problems, fix=f"give {given}.")
     return structure.Struct([(names[i], values[i]) for i in range(len(names))])
+
+
+def _may_be_whole(argument: Any, parameter_type: Type) -> bool:
+    """Whether the only argument of a call can be the whole parameter, not one element of it."""
+    if not isinstance(parameter_type, StructType) or isinstance(argument, TypedObject):
+        return True
+    elements = containers.unpack(argument)
+    if elements is None:
+        return len(parameter_type) < 2
+    return len(elements) == len(parameter_type)
 
 
 def _trace(

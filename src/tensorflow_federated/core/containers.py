@@ -3,32 +3,11 @@
 from __future__ import annotations
 
 import collections
-import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
-from tensorflow_federated.core import structure
+from tensorflow_federated.core import fields, structure
 from tensorflow_federated.core.types import StructType, StructWithPythonType
-
-
-def _class_of(value: Any) -> type[Any]:
-    return cast("type[Any]", value if isinstance(value, type) else type(value))
-
-
-def is_named_tuple(value: Any) -> bool:
-    """Whether a value, or a class, is a named tuple."""
-    cls = _class_of(value)
-    return issubclass(cls, tuple) and hasattr(cast("Any", cls), "_fields")
-
-
-def is_attrs(value: Any) -> bool:
-    """Whether a value, or a class, was made by attrs."""
-    return hasattr(_class_of(value), "__attrs_attrs__")
-
-
-def is_dataclass(value: Any) -> bool:
-    """Whether a value, or a class, is a dataclass."""
-    return dataclasses.is_dataclass(_class_of(value))
 
 
 def unpack(value: Any) -> list[tuple[str | None, Any]] | None:
@@ -53,16 +32,11 @@ def unpack(value: Any) -> list[tuple[str | None, Any]] | None:
         return None
     if isinstance(value, structure.Struct):
         return list(structure.iter_elements(cast("structure.Struct[Any]", value)))
-    if isinstance(value, Mapping):
-        return [(str(k), v) for k, v in cast("Mapping[Any, Any]", value).items()]
-    if is_named_tuple(value):
-        return [(name, getattr(value, name)) for name in value._fields]
+    named = fields.named_fields(value)
+    if named is not None:
+        return [(str(name), element) for name, element in named]
     if isinstance(value, (list, tuple)):
         return [(None, element) for element in cast("Sequence[Any]", value)]
-    if is_attrs(value):
-        return [(field.name, getattr(value, field.name)) for field in value.__attrs_attrs__]
-    if is_dataclass(value):
-        return [(field.name, getattr(value, field.name)) for field in dataclasses.fields(value)]
     return None
 
 
@@ -75,7 +49,7 @@ def container_of(value: Any) -> type[Any] | None:
     """
     if isinstance(value, structure.Struct) or unpack(value) is None:
         return None
-    return _class_of(value)
+    return cast("type[Any]", type(value))
 
 
 def pack(struct_type: StructType, elements: Sequence[Any]) -> Any:
@@ -111,6 +85,10 @@ def pack(struct_type: StructType, elements: Sequence[Any]) -> Any:
         if container is collections.defaultdict:
             return dict(pairs)
         return cast("Any", container)(pairs)
-    if is_named_tuple(container) or is_attrs(container) or is_dataclass(container):
+    if (
+        fields.is_named_tuple(container)
+        or fields.is_attrs(container)
+        or fields.is_dataclass(container)
+    ):
         return container(**{str(name): element for name, element in pairs})
     return container(elements)

@@ -17,7 +17,9 @@ from __future__ import annotations
 
 import difflib
 import functools
+import inspect
 import os
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from types import TracebackType
 from typing import ParamSpec, TypeVar
@@ -29,6 +31,7 @@ _R = TypeVar("_R")
 
 # Columns between the start of a label (`where:`) and its text, as wide as `argument[1]: `.
 _LABEL_WIDTH = 13
+_LONGEST_SIGNATURE = 400
 
 
 class FederatedError(Exception):
@@ -41,7 +44,8 @@ class FederatedError(Exception):
     Attributes:
       summary: One sentence: what cannot be done.
       problems: Each thing that is wrong, as `label: text`.
-      signature: The signature that was broken, in type notation; None where there is none.
+      signature: The signature that was broken, in type notation; None where there is none. The
+        message shortens a long one.
       where: The user's line, `file.py:line in `function``; None if no user code is on the stack.
       fix: What to write instead; None where nothing general can be said.
     """
@@ -85,8 +89,17 @@ class FederatedError(Exception):
             ("fix:", self.fix),
         ):
             if text:
-                lines.append(_indented(f"{label:<{_LABEL_WIDTH}}{text}", 2 + _LABEL_WIDTH))
+                shown = _shortened(text) if label == "signature:" else text
+                lines.append(_indented(f"{label:<{_LABEL_WIDTH}}{shown}", 2 + _LABEL_WIDTH))
         return "\n".join(lines)
+
+
+def _shortened(signature: str) -> str:
+    """A signature without its middle, if it is that of a whole learning process."""
+    if len(signature) <= _LONGEST_SIGNATURE:
+        return signature
+    half = _LONGEST_SIGNATURE // 2
+    return f"{signature[:half]} ... {signature[-half:]}"
 
 
 def _indented(text: str, continuation: int) -> str:
@@ -212,10 +225,15 @@ class MeanIncompatibleError(FederatedError, TypeError, known_as="TypeError"):
 
 
 class InvalidNonAllEqualValueError(FederatedError, TypeError):
-    """Clients were given different values where the type says that all are equal.
+    """A value at the clients is not given as its type says: as one value, or as a list of values.
 
-    Fails: `f([1, 2])` where `f` has the type `(int32@CLIENTS -> int32@SERVER)`.
+    Fails: `f([1, 2])` where `f` has the type `(int32@CLIENTS -> int32@SERVER)`, for all clients
+    have one value.
     Mended: `f(1)`, or declare the parameter as `{int32}@CLIENTS`.
+
+    Fails: `g(1)` where `g` has the type `({int32}@CLIENTS -> int32@SERVER)`, for each client has a
+    value of its own.
+    Mended: `g([1])` for one client, `g([1, 1, 1])` for three.
     """
 
 
@@ -338,6 +356,14 @@ class ClientError(FederatedError, RuntimeError):
         self.round_number: int | None = round_number
 
 
+class BackendError(FederatedError, LookupError):
+    """A local computation belongs to a back end that nothing has registered.
+
+    Fails: a program with a computation of the back end `torch`, which no module makes known.
+    Mended: import the module that registers the back end before the program runs.
+    """
+
+
 class MissingExtraError(FederatedError, ImportError):
     """Something needs an optional dependency that is not installed.
 
@@ -420,8 +446,9 @@ def boundary(function: Callable[_P, _R]) -> Callable[_P, _R]:
     """Decorates a public entry point: its errors show the user's frames, not ours.
 
     A `FederatedError` that passes through keeps the frames of user code; all frames inside this
-    package and inside the tensor frameworks are dropped from its traceback. Other exceptions pass
-    as they are. With the environment variable `TFF_FULL_TRACEBACKS=1` nothing is dropped.
+    package and inside the tensor frameworks are dropped from its traceback. Arguments that do not
+    fit the parameters of the function are an `ArgumentError`. Other exceptions pass as they are.
+    With the environment variable `TFF_FULL_TRACEBACKS=1` nothing is dropped.
 
     Args:
       function: The entry point.
@@ -433,13 +460,49 @@ def boundary(function: Callable[_P, _R]) -> Callable[_P, _R]:
     @functools.wraps(function)
     def entry_point(*args: _P.args, **kwargs: _P.kwargs) -> _R:
         try:
-            return function(*args, **kwargs)
+            try:
+                return function(*args, **kwargs)
+            except TypeError as error:
+                if _was_entered(error):
+                    raise
+                raise _call_error(function, kwargs, error) from None
         except FederatedError as error:
-            if os.environ.get("TFF_FULL_TRACEBACKS") != "1":
+            # A framework that called this reads the traceback; the outermost boundary cuts it.
+            is_inner = callsites.is_framework_frame(sys._getframe(1))  # pyright: ignore[reportPrivateUsage]
+            if not is_inner and os.environ.get("TFF_FULL_TRACEBACKS") != "1":
                 error.__traceback__ = _without_internal_frames(error.__traceback__)
             raise
 
     return entry_point
+
+
+def _was_entered(error: TypeError) -> bool:
+    """Whether a function that was called, and failed, had begun: its frame is on the traceback."""
+    own_frame = error.__traceback__
+    return own_frame is None or own_frame.tb_next is not None
+
+
+def _call_error(
+    function: Callable[..., object], keywords: Iterable[str], error: TypeError
+) -> ArgumentError:
+    """The error for a call whose arguments Python could not bind to the parameters."""
+    name = function.__name__
+    signature = inspect.signature(function)
+    names = list(signature.parameters)
+    fixes: list[str] = []
+    for keyword in keywords:
+        nearest = None if keyword in names else suggest_name(keyword, names)
+        if nearest is not None:
+            fixes.append(f"write `{nearest}` for `{keyword}`")
+    empty = inspect.Parameter.empty
+    parameters = [each.replace(annotation=empty) for each in signature.parameters.values()]
+    shown = signature.replace(parameters=parameters, return_annotation=empty)
+    return ArgumentError(
+        f"`{name}` cannot be called with these arguments.",
+        problems=[f"arguments: {str(error).partition('() ')[2] or error}"],
+        signature=f"{name}{shown}",
+        fix=f"{'; '.join(fixes)}." if fixes else "give the arguments that the signature names.",
+    )
 
 
 def _without_internal_frames(traceback: TracebackType | None) -> TracebackType | None:

@@ -110,7 +110,7 @@ _DEFINITIONS = (
         "random_key",
         "( -> int64[2])",
         "local",
-        "it is available inside functions that are mapped over clients.",
+        "draw it in a function that is mapped over clients, outside of loops over sequences.",
     ),
     IntrinsicDef(
         "sequence_map",

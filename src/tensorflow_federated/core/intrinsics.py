@@ -53,6 +53,22 @@ def federated_aggregate(value: Any, zero: Any, accumulate: Any, merge: Any, repo
     Raises:
       PlacementError: if `value` is not at the clients.
       TypeMismatchError: if the types do not fit together.
+
+    Examples:
+      >>> import jax.numpy as jnp
+      >>> import numpy as np
+      >>> import tensorflow_federated as tff
+      >>> @tff.jax.computation(np.int32, np.int32)
+      ... def larger(x, y):
+      ...     return jnp.maximum(x, y)
+      >>> @tff.jax.computation(np.int32)
+      ... def same(x):
+      ...     return x
+      >>> @tff.federated_computation(tff.FederatedType(np.int32, tff.CLIENTS))
+      ... def largest(values):
+      ...     return tff.federated_aggregate(values, np.int32(0), larger, larger, same)
+      >>> largest([3, 7, 5])
+      np.int32(7)
     """
     uri = "federated_aggregate"
     clients = _federated(value, uri, "value", _CLIENTS)
@@ -102,6 +118,18 @@ def federated_apply(fn: Any, arg: Any) -> Value:
 
     Raises:
       PlacementError: if `arg` is not at the server.
+
+    Examples:
+      >>> import numpy as np
+      >>> import tensorflow_federated as tff
+      >>> @tff.jax.computation(np.float32)
+      ... def half(x):
+      ...     return x / 2
+      >>> @tff.federated_computation(tff.FederatedType(np.float32, tff.SERVER))
+      ... def halve(value):
+      ...     return tff.federated_apply(half, value)
+      >>> halve(3.0)
+      np.float32(1.5)
     """
     value = _federated(arg, "federated_apply", "arg", _SERVER)
     return _map(fn, value, "federated_apply")
@@ -121,6 +149,15 @@ def federated_broadcast(value: Any) -> Value:
 
     Raises:
       PlacementError: if `value` is not at the server.
+
+    Examples:
+      >>> import numpy as np
+      >>> import tensorflow_federated as tff
+      >>> @tff.federated_computation(tff.FederatedType(np.float32, tff.SERVER))
+      ... def send(value):
+      ...     return tff.federated_broadcast(value)
+      >>> print(send.type_signature)
+      (float32@SERVER -> float32@CLIENTS)
     """
     server = _federated(value, "federated_broadcast", "value", _SERVER)
     return _call("federated_broadcast", server, FederatedType(_member(server), _CLIENTS, True))
@@ -141,6 +178,19 @@ def federated_eval(fn: Any, placement: Any) -> Value:
 
     Raises:
       TypeMismatchError: if `fn` takes an argument or is no computation.
+
+    Examples:
+      >>> import jax.numpy as jnp
+      >>> import numpy as np
+      >>> import tensorflow_federated as tff
+      >>> @tff.jax.computation
+      ... def origin():
+      ...     return jnp.zeros([2])
+      >>> @tff.federated_computation
+      ... def start():
+      ...     return tff.federated_eval(origin, tff.SERVER)
+      >>> start()
+      array([0., 0.], dtype=float32)
     """
     tracing.current_tracing_context("tff.federated_eval")
     uri = _uri_at("federated_eval", placement)
@@ -170,6 +220,20 @@ def federated_map(fn: Any, arg: Any) -> Value:
     Raises:
       PlacementError: if `arg` has no placement, or several.
       TypeMismatchError: if `fn` does not take T.
+
+    Examples:
+      >>> import numpy as np
+      >>> import tensorflow_federated as tff
+      >>> @tff.jax.computation(np.float32, np.float32)
+      ... def times(x, y):
+      ...     return x * y
+      >>> @tff.federated_computation(
+      ...     tff.FederatedType(np.float32, tff.CLIENTS), tff.FederatedType(np.float32, tff.SERVER)
+      ... )
+      ... def scale(values, factor):
+      ...     return tff.federated_map(times, (values, tff.federated_broadcast(factor)))
+      >>> scale([1.0, 2.0], 10.0)
+      [np.float32(10.0), np.float32(20.0)]
     """
     return _map(fn, _federated(arg, "federated_map", "arg", None), "federated_map")
 
@@ -194,6 +258,19 @@ def federated_mean(value: Any, weight: Any = None) -> Value:
     Raises:
       PlacementError: if a value is not at the clients.
       MeanIncompatibleError: if the dtypes cannot be averaged.
+
+    Examples:
+      >>> import numpy as np
+      >>> import tensorflow_federated as tff
+      >>> @tff.federated_computation(
+      ...     tff.FederatedType(np.float32, tff.CLIENTS), tff.FederatedType(np.float32, tff.CLIENTS)
+      ... )
+      ... def mean(values, weights):
+      ...     return tff.federated_mean(values, weights)
+      >>> print(mean.type_signature)
+      (<values={float32}@CLIENTS,weights={float32}@CLIENTS> -> float32@SERVER)
+      >>> mean([10.0, 20.0], [3.0, 1.0])
+      np.float32(12.5)
     """
     uri = "federated_mean"
     clients = _federated(value, uri, "value", _CLIENTS)
@@ -226,15 +303,29 @@ def federated_sum(value: Any) -> Value:
 
     Type: ``({T}@CLIENTS -> T@SERVER)``, T of numeric tensors.
 
+    Computes ``sum_i v_i``, leaf by leaf; integers wrap around. The clients are added up in an order
+    that depends on the cohort alone.
+
     Args:
-      value: a value at the clients.
+      value: a value at the clients. Where a dimension is not known, it must be the same for all.
 
     Returns:
-      The sum at the server, of the same type; zeros without clients.
+      The sum at the server, of the same type; zeros without clients, which needs known dimensions.
 
     Raises:
       PlacementError: if `value` is not at the clients.
       SumIncompatibleError: if a part of it cannot be added, as a string or a bool.
+
+    Examples:
+      >>> import numpy as np
+      >>> import tensorflow_federated as tff
+      >>> @tff.federated_computation(tff.FederatedType(np.int32, tff.CLIENTS))
+      ... def total(values):
+      ...     return tff.federated_sum(values)
+      >>> print(total.type_signature)
+      ({int32}@CLIENTS -> int32@SERVER)
+      >>> total([1, 2, 3])
+      np.int32(6)
     """
     clients = _federated(value, "federated_sum", "value", _CLIENTS)
     member = _member(clients)
@@ -262,6 +353,15 @@ def federated_value(value: Any, placement: Any) -> Value:
 
     Raises:
       PlacementError: if the value has a placement already.
+
+    Examples:
+      >>> import numpy as np
+      >>> import tensorflow_federated as tff
+      >>> @tff.federated_computation
+      ... def seven():
+      ...     return tff.federated_value(7, tff.SERVER)
+      >>> print(seven.type_signature)
+      ( -> int32@SERVER)
     """
     uri = _uri_at("federated_value", placement)
     local = to_value(value, used="tff.federated_value")
@@ -291,6 +391,19 @@ def federated_zip(value: Any) -> Value:
 
     Raises:
       PlacementError: if the placements differ or one is missing.
+
+    Examples:
+      >>> import numpy as np
+      >>> import tensorflow_federated as tff
+      >>> @tff.federated_computation(
+      ...     tff.FederatedType(np.float32, tff.CLIENTS), tff.FederatedType(np.int32, tff.CLIENTS)
+      ... )
+      ... def pair(x, y):
+      ...     return tff.federated_zip((x, y))
+      >>> print(pair.type_signature)
+      (<x={float32}@CLIENTS,y={int32}@CLIENTS> -> {<float32,int32>}@CLIENTS)
+      >>> pair([0.5, 1.5], [1, 2])
+      [(np.float32(0.5), np.int32(1)), (np.float32(1.5), np.int32(2))]
     """
     given = to_value(value, used="tff.federated_zip")
     zipped = tracing.to_federated(given)
@@ -320,6 +433,18 @@ def sequence_map(fn: Any, arg: Any) -> Value:
 
     Raises:
       TypeMismatchError: if `arg` is no sequence, or `fn` does not take its elements.
+
+    Examples:
+      >>> import numpy as np
+      >>> import tensorflow_federated as tff
+      >>> @tff.jax.computation(np.int32)
+      ... def square(x):
+      ...     return x * x
+      >>> @tff.federated_computation(tff.SequenceType(np.int32))
+      ... def squares(values):
+      ...     return tff.sequence_map(square, values)
+      >>> squares([1, 2, 3])
+      [np.int32(1), np.int32(4), np.int32(9)]
     """
     sequence = to_value(arg, used="tff.sequence_map")
     element = _element_type(sequence, "sequence_map")
@@ -345,6 +470,18 @@ def sequence_reduce(value: Any, zero: Any, op: Any) -> Value:
 
     Raises:
       TypeMismatchError: if the types do not fit together.
+
+    Examples:
+      >>> import numpy as np
+      >>> import tensorflow_federated as tff
+      >>> @tff.jax.computation(np.int32, np.int32)
+      ... def append_digit(number, digit):
+      ...     return 10 * number + digit
+      >>> @tff.federated_computation(tff.FederatedType(tff.SequenceType(np.int32), tff.CLIENTS))
+      ... def numbers(digits):
+      ...     return tff.sequence_reduce(digits, np.int32(0), append_digit)
+      >>> numbers([[1, 2, 3], [], [4, 2]])
+      [np.int32(123), np.int32(0), np.int32(42)]
     """
     uri = "sequence_reduce"
     sequence = to_value(value, used="tff.sequence_reduce")
@@ -379,6 +516,15 @@ def sequence_sum(value: Any) -> Value:
 
     Raises:
       SumIncompatibleError: if the elements cannot be added.
+
+    Examples:
+      >>> import numpy as np
+      >>> import tensorflow_federated as tff
+      >>> @tff.federated_computation(tff.SequenceType(np.float32))
+      ... def total(values):
+      ...     return tff.sequence_sum(values)
+      >>> total([0.5, 1.5])
+      np.float32(2.0)
     """
     sequence = to_value(value, used="tff.sequence_sum")
     element = _element_type(sequence, "sequence_sum")
@@ -392,11 +538,13 @@ def sequence_sum(value: Any) -> Value:
 
 
 def random_key() -> Value:
-    """The key of this client in this call, from which local work draws its random numbers.
+    """A key from which the work of one client draws its random numbers.
 
-    Type: ``( -> int64[2])``. It depends on the seed of the execution context, on the number of
-    the call in that context and on the client's position in the cohort, and on nothing else. It
-    is available inside functions that are mapped over clients.
+    Type: ``( -> int64[2])``. Every call gives another key. It depends on the seed of the execution
+    context, on the number of the invocation in that context, on the client's position in the
+    cohort, and on how many keys the program draws at a client before; on nothing else. It is
+    available inside functions that are mapped over clients, but not inside functions of the
+    elements of a sequence: there, make a key a part of the state.
     """
     context = tracing.current_tracing_context("random_key")
     return context.bind(ir.call_intrinsic("random_key", None, TensorType(np.int64, [2])))
@@ -444,6 +592,7 @@ def _federated(
             errors.PlacementError,
             uri,
             [f"{name}: expected a value at {where}, got {value.type_signature}"],
+            fix=_fix_for_unplaced(value),
         )
     federated_type = federated.type_signature
     assert isinstance(federated_type, FederatedType)
@@ -452,8 +601,30 @@ def _federated(
             errors.PlacementError,
             uri,
             [f"{name}: expected a value at {placement}, got {federated_type}"],
+            fix=_fix_for_placement(uri, placement),
         )
     return federated
+
+
+def _fix_for_unplaced(value: Value) -> str | None:
+    """What to write where a parameter has no placement, as in a function without types."""
+    is_placed = type_predicates.contains(
+        value.type_signature, lambda part: isinstance(part, (FederatedType, FunctionType))
+    )
+    if is_placed or not isinstance(value.node, (ir.Reference, ir.Selection)):
+        return None
+    return (
+        "give the type of the parameter in the decorator, with its placement: "
+        "`@tff.federated_computation(tff.FederatedType(..., tff.CLIENTS))`."
+    )
+
+
+def _fix_for_placement(uri: str, placement: placements.PlacementLiteral) -> str | None:
+    if placement is _SERVER:
+        return None
+    if uri == "federated_weighted_mean":
+        return None
+    return "a value at the server is one already: only values at the clients are aggregated."
 
 
 def _member(value: Value) -> Type:

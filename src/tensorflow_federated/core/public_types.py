@@ -2,30 +2,78 @@
 
 from __future__ import annotations
 
-from tensorflow_federated.core.containers import pack as pack
-from tensorflow_federated.core.type_inference import infer_type as infer_type
-from tensorflow_federated.core.type_predicates import contains as contains
-from tensorflow_federated.core.type_predicates import contains_only as contains_only
-from tensorflow_federated.core.type_predicates import count as count
-from tensorflow_federated.core.type_predicates import (
-    is_structure_of_floats as is_structure_of_floats,
+from tensorflow_federated.core import namespaces as _namespaces
+from tensorflow_federated.core.errors import (
+    TypeNotAssignableError,
+    TypesNotEquivalentError,
+    TypesNotIdenticalError,
+    UnexpectedTypeError,
+)
+from tensorflow_federated.core.shapes import (
+    ArrayShape,
+    is_shape_fully_defined,
+    num_elements_in_shape,
 )
 from tensorflow_federated.core.type_predicates import (
-    is_structure_of_integers as is_structure_of_integers,
+    contains,
+    contains_only,
+    count,
+    is_structure_of_floats,
+    is_structure_of_integers,
+    is_structure_of_tensors,
+    is_tensorflow_compatible_type,
 )
-from tensorflow_federated.core.type_predicates import (
-    is_structure_of_tensors as is_structure_of_tensors,
+from tensorflow_federated.core.type_relations import TypeRelation, type_mismatch_error_message
+from tensorflow_federated.core.type_trees import (
+    structure_from_tensor_type_tree,
+    type_to_py_container,
 )
-from tensorflow_federated.core.types import AbstractType as AbstractType
-from tensorflow_federated.core.types import FederatedType as FederatedType
-from tensorflow_federated.core.types import FunctionType as FunctionType
-from tensorflow_federated.core.types import PlacementType as PlacementType
-from tensorflow_federated.core.types import SequenceType as SequenceType
-from tensorflow_federated.core.types import StructType as StructType
-from tensorflow_federated.core.types import StructWithPythonType as StructWithPythonType
-from tensorflow_federated.core.types import TensorType as TensorType
-from tensorflow_federated.core.types import Type as Type
-from tensorflow_federated.core.types import to_type as to_type
+from tensorflow_federated.core.types import (
+    AbstractType,
+    FederatedType,
+    FunctionType,
+    PlacementType,
+    SequenceType,
+    StructType,
+    StructWithPythonType,
+    TensorType,
+    Type,
+    to_type,
+)
+
+__all__ = [
+    "AbstractType",
+    "ArrayShape",
+    "FederatedType",
+    "FunctionType",
+    "PlacementType",
+    "SequenceType",
+    "StructType",
+    "StructWithPythonType",
+    "TensorType",
+    "Type",
+    "TypeNotAssignableError",
+    "TypeRelation",
+    "TypesNotEquivalentError",
+    "TypesNotIdenticalError",
+    "UnexpectedTypeError",
+    "contains",
+    "contains_only",
+    "count",
+    "is_shape_fully_defined",
+    "is_structure_of_floats",
+    "is_structure_of_integers",
+    "is_structure_of_tensors",
+    "is_tensorflow_compatible_type",
+    "num_elements_in_shape",
+    "structure_from_tensor_type_tree",
+    "tensorflow_to_type",
+    "to_type",
+    "type_mismatch_error_message",
+    "type_to_py_container",
+]
 
 tensorflow_to_type = to_type
 """Turns TensorFlow's specs into types; `to_type` reads them too."""
+
+__getattr__, __dir__ = _namespaces.module_functions("tff.types", __all__)

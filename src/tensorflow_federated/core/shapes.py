@@ -9,7 +9,7 @@ from typing import Any, TypeAlias, cast
 from tensorflow_federated.core import errors
 
 # None as the whole shape: the rank is not known. None as one size: that size is not known.
-ArrayShape: TypeAlias = "tuple[int | None, ...] | None"
+ArrayShape: TypeAlias = tuple[int | None, ...] | None
 
 
 def is_shape(obj: object) -> bool:

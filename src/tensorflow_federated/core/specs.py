@@ -10,7 +10,7 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any, TypeAlias, cast
 
-from tensorflow_federated.core import dtypes, errors, shapes, structure
+from tensorflow_federated.core import dtypes, errors, fields, shapes, structure
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,22 +59,22 @@ def read_spec(obj: object) -> Spec | None:
         return framework_spec
     if isinstance(obj, structure.Struct):
         return StructSpec(structure.to_elements(cast("structure.Struct[object]", obj)), None)
-    fields = structure.named_fields(obj)
-    if fields is not None:
-        return _named_struct(fields, type(obj))
+    named = fields.named_fields(obj)
+    if named is not None:
+        return _named_struct(named, type(obj))
     if isinstance(obj, (list, tuple)):
         return _read_list_or_tuple(cast("Sequence[object]", obj))
     return None
 
 
-def _named_struct(fields: Sequence[tuple[Any, object]], container: type[Any]) -> StructSpec:
-    for name, _ in fields:
+def _named_struct(elements: Sequence[tuple[Any, object]], container: type[Any]) -> StructSpec:
+    for name, _ in elements:
         if not isinstance(name, str):
             raise errors.ToTypeError(
                 "The names of a struct's elements must be strings.",
                 problems=[f"got: {name!r} in a {container.__name__}"],
             )
-    return StructSpec(fields, container)
+    return StructSpec(elements, container)
 
 
 def _read_list_or_tuple(items: Sequence[object]) -> Spec:
@@ -93,15 +93,15 @@ def _read_list_or_tuple(items: Sequence[object]) -> Spec:
 def is_named_pair(item: object) -> bool:
     """Returns whether an item of a list is a pair of a name and a spec."""
     return (
-        structure.is_name_value_pair(item)
-        and not structure.is_namedtuple(item)
+        fields.is_name_value_pair(item)
+        and not fields.is_named_tuple(item)
         and cast("tuple[object, object]", item)[0] is not None
     )
 
 
 def as_element(item: object) -> tuple[str | None, object]:
     """Returns the name (None if it has none) and the spec of an item of a list of elements."""
-    if structure.is_name_value_pair(item) and not structure.is_namedtuple(item):
+    if fields.is_name_value_pair(item) and not fields.is_named_tuple(item):
         return cast("tuple[str | None, object]", item)
     return (None, item)
 

@@ -3,11 +3,30 @@
 from __future__ import annotations
 
 import collections
-import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Generic, NoReturn, TypeVar, cast, overload
 
-from tensorflow_federated.core import errors
+from tensorflow_federated.core import errors, fields, namespaces
+
+__all__ = [
+    "Struct",
+    "flatten",
+    "from_container",
+    "has_field",
+    "is_same_structure",
+    "iter_elements",
+    "map_structure",
+    "name_list",
+    "name_list_with_nones",
+    "name_to_index_map",
+    "pack_sequence_as",
+    "to_elements",
+    "to_odict",
+    "to_odict_or_tuple",
+    "update_struct",
+]
+
+__getattr__, __dir__ = namespaces.module_functions("tff.structure", __all__)
 
 _T = TypeVar("_T")
 _T_co = TypeVar("_T_co", covariant=True)
@@ -50,7 +69,7 @@ class Struct(Generic[_T_co]):
         names: list[str | None] = []
         values: list[_T_co] = []
         for element in _iterated(elements):
-            if not is_name_value_pair(element):
+            if not fields.is_name_value_pair(element):
                 raise errors.ArgumentError(
                     "A struct is built from pairs of a name (or None) and an element.",
                     problems=[f"elements[{len(names)}]: got {element!r}"],
@@ -188,63 +207,6 @@ def _positions_of(names: Sequence[str | None]) -> dict[str, int]:
 
 def _printed(name: str | None, value: object) -> str:
     return str(value) if name is None else f"{name}={value}"
-
-
-def is_name_value_pair(element: object) -> bool:
-    """Returns whether an object is a tuple of a name (or None) and anything.
-
-    Examples:
-      >>> is_name_value_pair(("a", 1)), is_name_value_pair((None, 1)), is_name_value_pair((1, 2))
-      (True, True, False)
-    """
-    if not isinstance(element, tuple):
-        return False
-    pair = cast("tuple[object, ...]", element)
-    return len(pair) == 2 and (pair[0] is None or isinstance(pair[0], str))
-
-
-def is_namedtuple(value: object) -> bool:
-    """Returns whether an object is an instance of a named tuple class."""
-    return isinstance(value, tuple) and hasattr(type(cast("object", value)), "_fields")
-
-
-def is_attrs(value: object) -> bool:
-    """Returns whether an object is an instance of an attrs class."""
-    return hasattr(type(value), "__attrs_attrs__")
-
-
-def is_dataclass_instance(value: object) -> bool:
-    """Returns whether an object is an instance of a dataclass."""
-    return dataclasses.is_dataclass(value) and not isinstance(value, type)
-
-
-def named_fields(value: object) -> list[tuple[str, Any]] | None:
-    """Returns names and values of a mapping, named tuple, attrs or dataclass instance, or None.
-
-    Args:
-      value: Any object.
-
-    Returns:
-      Pairs in the order of the container; None if the object is none of these.
-
-    Examples:
-      >>> named_fields({"b": 1, "a": 2})
-      [('b', 1), ('a', 2)]
-      >>> named_fields([1, 2]) is None
-      True
-    """
-    if isinstance(value, Mapping):
-        return list(cast("Mapping[str, Any]", value).items())
-    names: Iterable[str]
-    if is_namedtuple(value):
-        names = cast("Any", value)._fields
-    elif is_attrs(value):
-        names = [attribute.name for attribute in cast("Any", type(value)).__attrs_attrs__]
-    elif is_dataclass_instance(value):
-        names = [field.name for field in dataclasses.fields(cast("Any", value))]
-    else:
-        return None
-    return [(name, getattr(value, name)) for name in names]
 
 
 def to_elements(struct: Struct[_T]) -> list[tuple[str | None, _T]]:
@@ -472,9 +434,9 @@ def from_container(value: Any, recursive: bool = False) -> Struct[Any]:
 def _elements_of(value: object) -> Sequence[tuple[str | None, Any]] | None:
     if isinstance(value, Struct):
         return to_elements(cast("Struct[Any]", value))
-    fields = named_fields(value)
-    if fields is not None:
-        return fields
+    named = fields.named_fields(value)
+    if named is not None:
+        return [*named]
     if isinstance(value, (list, tuple)):
         return [(None, element) for element in cast("Sequence[Any]", value)]
     return None
@@ -564,23 +526,25 @@ def update_struct(structure: Any, **kwargs: Any) -> Any:
       {'x': 1, 'y': 5}
     """
     if isinstance(structure, Struct):
-        fields = to_elements(cast("Struct[Any]", structure))
+        elements = to_elements(cast("Struct[Any]", structure))
     else:
-        found = named_fields(structure)
+        found = fields.named_fields(structure)
         if found is None:
             raise errors.TypeMismatchError(
                 f"An object of type {type(structure).__name__} has no named elements to replace.",
                 fix="give a struct, mapping, named tuple, attrs or dataclass instance.",
             )
-        fields: list[tuple[str | None, Any]] = [*found]
-    names = [name for name, _ in fields]
+        elements: list[tuple[str | None, Any]] = [*found]
+    names = [name for name, _ in elements]
     unknown = [name for name in kwargs if name not in names]
     if unknown:
         raise errors.ElementNameError(
             "The structure has no element of that name.",
             problems=[f"unknown: {', '.join(unknown)}", f"names: {', '.join(map(str, names))}"],
         )
-    updated = [(name, value if name is None else kwargs.get(name, value)) for name, value in fields]
+    updated = [
+        (name, value if name is None else kwargs.get(name, value)) for name, value in elements
+    ]
     return _rebuilt(structure, updated)
 
 

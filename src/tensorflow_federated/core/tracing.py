@@ -1,4 +1,16 @@
-"""Tracing: how a Python function becomes a program, through values that stand for its parts."""
+"""Tracing: how a Python function becomes a program, through values that stand for its parts.
+
+Examples:
+  >>> import numpy as np
+  >>> import tensorflow_federated as tff
+  >>> @tff.federated_computation(tff.FederatedType(np.float32, tff.CLIENTS))
+  ... def mean_and_sum(values):
+  ...     return tff.federated_mean(values), tff.federated_sum(values)
+  >>> print(mean_and_sum.type_signature)
+  ({float32}@CLIENTS -> <float32@SERVER,float32@SERVER>)
+  >>> mean_and_sum([1.0, 2.0, 6.0])
+  (np.float32(3.0), np.float32(9.0))
+"""
 
 from __future__ import annotations
 
@@ -26,6 +38,11 @@ from tensorflow_federated.core.types import (
     StructType,
     TensorType,
     Type,
+)
+
+_IN_A_LOCAL_COMPUTATION = (
+    "do it in a `@tff.tensorflow.computation` or `@tff.jax.computation`, and apply that with "
+    "`tff.federated_map`."
 )
 
 
@@ -108,6 +125,17 @@ class Value(computations.TypedObject):
     values again; a structure can be iterated over. A value holds no data, so it has no truth
     value and takes no arithmetic: that is done in local computations, through
     `tff.federated_map`.
+
+    Examples:
+      >>> import numpy as np
+      >>> import tensorflow_federated as tff
+      >>> @tff.federated_computation(tff.FederatedType([("x", np.int32)], tff.CLIENTS))
+      ... def total(value):
+      ...     print(value.x.type_signature)
+      ...     return tff.federated_sum(value.x)
+      {int32}@CLIENTS
+      >>> total([{"x": 1}, {"x": 2}])
+      np.int32(3)
     """
 
     def __init__(self, node: ir.Node, context: TracingContext) -> None:
@@ -154,14 +182,21 @@ class Value(computations.TypedObject):
             if name in names:
                 return self._select(names.index(name))
             nearest = errors.suggest_name(name, [known for known in names if known is not None])
-            raise errors.RemovedNameError(
+            raise errors.ElementNameError(
                 f"this value has no element `{name}`.",
                 problems=[f"value: got {self.type_signature}"],
                 fix=None if nearest is None else f"did you mean `.{nearest}`?",
             )
-        raise AttributeError(
-            f"a value of the type {self.type_signature} has no elements, so no element {name!r}."
+        raise errors.ElementNameError(
+            f"a value of a federated computation has no `{name}`: only a structure has elements.",
+            problems=[f"value: got {self.type_signature}"],
+            fix=_IN_A_LOCAL_COMPUTATION,
         )
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if not name.startswith("_"):
+            self._refuse("setting an element of")
+        super().__setattr__(name, value)
 
     def __getitem__(self, key: int | str | slice) -> Value:
         if isinstance(key, str):
@@ -172,7 +207,11 @@ class Value(computations.TypedObject):
             return to_value(structure.Struct([(None, v) for v in selected]))
         index = key + length if key < 0 else key
         if not 0 <= index < length:
-            raise IndexError(f"element {key} of a structure of {length}: {self.type_signature}")
+            raise errors.ElementIndexError(
+                f"this value has no element {key}.",
+                problems=[f"value: got {self.type_signature}"],
+                fix=f"count from 0 to {length - 1}." if length else None,
+            )
         return self._select(index)
 
     def __len__(self) -> int:
@@ -181,6 +220,7 @@ class Value(computations.TypedObject):
             raise errors.TypeMismatchError(
                 "only a structure has a length and elements.",
                 problems=[f"value: got {self.type_signature}"],
+                fix=_IN_A_LOCAL_COMPUTATION,
             )
         return len(struct_type)
 
@@ -212,8 +252,7 @@ class Value(computations.TypedObject):
             f"{operation} a value of a federated computation is not possible: it holds no data "
             "while the computation is traced.",
             problems=[f"value: got {self.type_signature}"],
-            fix="do it in a `@tff.tensorflow.computation` or `@tff.jax.computation`, and apply "
-            "that with `tff.federated_map`.",
+            fix=_IN_A_LOCAL_COMPUTATION,
         )
 
     def __bool__(self) -> bool:
@@ -233,6 +272,33 @@ class Value(computations.TypedObject):
     def __neg__(self) -> NoReturn:
         self._refuse("arithmetic with")
 
+    __abs__ = __neg__
+
+    # Without these, `if value == 0` would be false, silently, and `numpy.sum(value)` the value.
+    def __eq__(self, other: object) -> bool:
+        if other is self:
+            return True
+        self._refuse("comparing")
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    __hash__ = object.__hash__
+
+    def __array__(self, *args: object, **kwargs: object) -> NoReturn:
+        self._refuse("making an array of")
+
+    def __array_ufunc__(self, *args: object, **kwargs: object) -> NoReturn:
+        self._refuse("arithmetic with")
+
+    def __tf_tensor__(self, *args: object, **kwargs: object) -> NoReturn:
+        self._refuse("making a tensor of")
+
+    def __float__(self) -> NoReturn:
+        self._refuse("making a number of")
+
+    __int__ = __complex__ = __float__
+
 
 def apply_at_placement(context: TracingContext, fn: ir.Node, argument: ir.Node) -> Value:
     """Applies a function to a federated value where the value is."""
@@ -246,13 +312,14 @@ def apply_at_placement(context: TracingContext, fn: ir.Node, argument: ir.Node) 
     return context.bind(ir.call_intrinsic(uri, pair, result))
 
 
-def to_value(arg: Any, type_hint: Type | None = None, *, used: str = "tff.to_value") -> Value:
+def to_value(arg: Any, type_spec: Any = None, *, used: str = "tff.to_value") -> Value:
     """Turns a Python object into a value of the computation that is being traced.
 
     Args:
-      arg: a value, computation, Python function (with a functional `type_hint`), placement,
+      arg: a value, computation, Python function (with a functional `type_spec`), placement,
         number, string, array, or a structure of these.
-      type_hint: the type that is expected, if it is known; functions are traced for it.
+      type_spec: the type that is expected, or what `tff.to_type` makes it of; functions are traced
+        for it. None if it is not known.
       used: what needs the value, for the message where nothing is being traced.
 
     Returns:
@@ -261,9 +328,18 @@ def to_value(arg: Any, type_hint: Type | None = None, *, used: str = "tff.to_val
     Raises:
       TypeMismatchError: if the object cannot be a value.
       TracingError: if a value belongs to another computation.
+
+    Examples:
+      >>> import tensorflow_federated as tff
+      >>> @tff.federated_computation
+      ... def pair():
+      ...     return tff.to_value({"a": 1, "b": 2.0})
+      >>> print(pair.type_signature)
+      ( -> <a=int32,b=float32>)
     """
     context = current_tracing_context(used)
-    return Value(_to_node(arg, type_hint, context), context)
+    hint = None if type_spec is None else types.to_type(type_spec)
+    return Value(_to_node(arg, hint, context), context)
 
 
 def _to_node(arg: Any, hint: Type | None, context: TracingContext) -> ir.Node:
@@ -357,7 +433,17 @@ def _trace_federated(
 
 
 federated_computation = computations.Decorator(_trace_federated, "tff.federated_computation")
-"""Makes a federated computation of a Python function that composes intrinsics and computations."""
+"""Makes a federated computation of a Python function that composes intrinsics and computations.
+
+`@tff.federated_computation(type, ...)` gives the types of the parameters. Without types, a function
+without parameters is traced at once, and one with parameters becomes polymorphic: it is traced for
+the types of each call. The function runs once for each type, on values (`tff.Value`) that stand for
+its arguments; it can return a value or any structure of values.
+
+Raises:
+  TracingError: if the function returns nothing, or uses a value of another computation.
+  TypeMismatchError: if a computation or an intrinsic cannot be applied to what it is given.
+"""
 
 
 def to_federated(value: Value) -> Value | None:

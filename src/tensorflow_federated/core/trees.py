@@ -9,7 +9,7 @@ import collections
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, cast
 
-from tensorflow_federated.core import containers, errors, structure
+from tensorflow_federated.core import containers, errors, fields, structure
 
 
 def leaves(tree: Any) -> list[Any]:
@@ -143,6 +143,6 @@ def _rebuild(tree: Any, names: list[str | None], elements: list[Any]) -> Any:
         keys = list(cast("Mapping[Any, Any]", tree))
         pairs = zip(keys, elements, strict=True)
         return dict(pairs) if isinstance(tree, collections.defaultdict) else container(pairs)
-    if isinstance(tree, (list, tuple)) and not containers.is_named_tuple(tree):
+    if isinstance(tree, (list, tuple)) and not fields.is_named_tuple(tree):
         return container(elements)
     return container(**{str(name): element for name, element in zip(names, elements, strict=True)})

@@ -30,7 +30,17 @@ class TypeRelation(enum.Enum):
 
 
 class Type(abc.ABC):
-    """What a value of a federated program is; the root of the seven kinds of types."""
+    """What a value of a federated program is; the root of the seven kinds of types.
+
+    Examples:
+      >>> import numpy as np
+      >>> import tensorflow_federated as tff
+      >>> any_size = tff.TensorType(np.float32, [None])
+      >>> any_size.is_assignable_from(tff.TensorType(np.float32, [3]))
+      True
+      >>> any_size.is_equivalent_to(tff.TensorType(np.float32, [3]))
+      False
+    """
 
     # Whether the type is a letter for any type, which has no relation to other types.
     stands_for_any: ClassVar[bool] = False
@@ -198,6 +208,27 @@ class Type(abc.ABC):
         """As `_differences`, for types that are known not to be equal."""
         del relation
         yield difference(path, self, other)
+
+
+def type_mismatch_error_message(
+    first: Type, second: Type, relation: TypeRelation, second_is_expected: bool = False
+) -> str:
+    """Says in one sentence, as TFF does, that two types are not in a relation.
+
+    Args:
+      first: one type.
+      second: the other type.
+      relation: the relation in which the types are not.
+      second_is_expected: whether the second type is the one that was expected.
+
+    Examples:
+      >>> import numpy as np
+      >>> from tensorflow_federated.core.types import to_type
+      >>> type_mismatch_error_message(to_type(np.int32), to_type(np.str_), TypeRelation.ASSIGNABLE)
+      'Type `int32` is not assignable to type `str`'
+    """
+    expected = "expected " if second_is_expected else ""
+    return f"Type `{first}` is not {relation.value} to {expected}type `{second}`"
 
 
 def difference(path: str, expected: object, got: object) -> str:

@@ -540,6 +540,7 @@ class AbstractType(Type):
         return [self.label]
 
 
+@errors.boundary
 def to_type(obj: object) -> Type:
     """Returns the type that a spec means.
 

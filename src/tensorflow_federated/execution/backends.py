@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import numpy as np
 
 from tensorflow_federated.compiler import plan
-from tensorflow_federated.core import ir
+from tensorflow_federated.core import errors, ir
 from tensorflow_federated.core.local_computations import LocalComputation
 
 
@@ -28,7 +29,7 @@ class CompiledChunk(Protocol):
           broadcast: the broadcast values, canonical, in the order of the step.
           zeros: for each aggregate, the value that accumulation starts from.
           clients: for each client input, one canonical value per client.
-          keys: int64 [clients, 2], the random keys.
+          keys: int64[clients, draws, 2], the random keys.
 
         Returns:
           The accumulated value of each aggregate, canonical; None if this data does not fit the
@@ -46,8 +47,18 @@ class Backend(Protocol):
         """Runs one local computation of this back end; `argument` is None where it takes none."""
         ...
 
-    def evaluate_program(self, program: ir.Lambda, argument: Any, key: np.ndarray | None) -> Any:
-        """Runs a first-order local program whose computations are of this back end or portable."""
+    def evaluate_program(self, program: ir.Lambda, argument: Any, keys: np.ndarray | None) -> Any:
+        """Runs a first-order local program whose computations are of this back end or portable.
+
+        Args:
+          program: the program.
+          argument: its argument, None where it takes none.
+          keys: int64[draws, 2], the random keys of the client whose work it is, by the number of
+            the draw; None where there is no client.
+
+        Returns:
+          The program's result.
+        """
         ...
 
     def compile_client_step(self, step: plan.ClientStep) -> CompiledChunk | None:
@@ -57,6 +68,7 @@ class Backend(Protocol):
 
 _loaders: dict[str, Callable[[], Backend]] = {}
 _loaded: dict[str, Backend] = {}
+_lock = threading.RLock()
 
 
 def register(name: str, loader: Callable[[], Backend]) -> None:
@@ -65,7 +77,32 @@ def register(name: str, loader: Callable[[], Backend]) -> None:
 
 
 def get(name: str) -> Backend:
-    """The back end of this name."""
-    if name not in _loaded:
-        _loaded[name] = _loaders[name]()
-    return _loaded[name]
+    """The back end of this name; it is loaded once.
+
+    Args:
+      name: a name that was registered.
+
+    Returns:
+      The back end.
+
+    Raises:
+      BackendError: if no back end has this name.
+      MissingExtraError: if its framework is not installed.
+    """
+    backend = _loaded.get(name)
+    if backend is None:
+        with _lock:
+            backend = _loaded.get(name)
+            if backend is None:
+                backend = _loaded[name] = _loader(name)()
+    return backend
+
+
+def _loader(name: str) -> Callable[[], Backend]:
+    if name not in _loaders:
+        raise errors.BackendError(
+            f"no back end is called `{name}`.",
+            problems=[f"back ends: {', '.join(sorted(_loaders)) or 'none'}"],
+            fix="register it with `execution.backends.register` before its computations run.",
+        )
+    return _loaders[name]

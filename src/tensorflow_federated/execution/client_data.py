@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from tensorflow_federated.core import containers
+from tensorflow_federated.core import containers, errors
 from tensorflow_federated.core.types import StructType, TensorType, Type
 from tensorflow_federated.execution import leaves as tensor_leaves
 from tensorflow_federated.execution import sequences, tensors
@@ -25,7 +25,8 @@ def to_sequence(
     Args:
       value: a `tf.data.Dataset`; a list, tuple or iterator of elements; or a structure of arrays
         like the element type. Arrays of one more dimension than the element type's hold the
-        elements one after the other; arrays of as many dimensions are one element, a batch.
+        elements one after the other; arrays of as many dimensions are one element, a batch, or,
+        where they are batches without a row, no element: no dataset gives an empty batch.
       element_type: the type of every element.
       path: how messages call the value.
       problems: where to note what is wrong.
@@ -40,7 +41,12 @@ def to_sequence(
             return value
         problems.add_text(path, f"expected {element_type}*, got {given}*")
         return None
-    dataset = sequences.from_dataset(value, element_type)
+    try:
+        dataset = sequences.from_dataset(value, element_type)
+    except errors.TypeMismatchError as error:
+        for problem in error.problems:
+            problems.add_line(problem.replace("dataset:", f"{path}:", 1))
+        return None
     if dataset is not None:
         return dataset
     columns = _structure_of_arrays(value, element_type)
@@ -107,6 +113,8 @@ def _from_columns(
     ranks = [len(leaf.shape or ()) for leaf in leaf_types if isinstance(leaf, TensorType)]
     extra = {np.ndim(column) - rank for column, rank in zip(columns, ranks, strict=True)}
     if extra == {0}:
+        if sequences.is_batched(element_type) and not any(len(column) for column in columns):
+            return _from_elements([], element_type, path, problems, convert)
         return _from_elements([value], element_type, path, problems, convert)
     sizes = {len(column) for column in columns if np.ndim(column)}
     if extra != {1} or len(sizes) != 1:

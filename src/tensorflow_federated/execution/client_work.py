@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Sequence
 from typing import Any
@@ -12,6 +13,7 @@ from tensorflow_federated.compiler import plan
 from tensorflow_federated.core import errors, ir, traversal
 from tensorflow_federated.core.local_computations import PORTABLE
 from tensorflow_federated.execution import backends, local_programs, numpy_domain, reduction, sums
+from tensorflow_federated.execution.problems import describe_error
 
 
 class ClientWork:
@@ -37,10 +39,11 @@ class ClientWork:
     def run(
         self,
         broadcast: Sequence[Any],
-        clients: Sequence[Sequence[Any]],
+        clients: Sequence[list[Any]],
         starts: Sequence[Any],
         keys: np.ndarray,
         invocation: int,
+        released: Sequence[bool] = (),
     ) -> tuple[list[list[Any]], list[Any]]:
         """Runs the step for all clients.
 
@@ -48,8 +51,10 @@ class ClientWork:
           broadcast: the broadcast values, in the order of the step.
           clients: for each client input, the value of each client.
           starts: for each aggregate, the zero of a fold; None for a sum.
-          keys: int64[clients, 2], the random keys.
+          keys: int64[clients, draws, 2], the random keys.
           invocation: the number of the call, for messages.
+          released: for each client input, whether nothing needs it after this step: it is emptied
+            chunk by chunk, so that the data that was read for a chunk does not outlive it.
 
         Returns:
           For each value that is kept, the value of each client; and the result of each aggregate.
@@ -60,10 +65,13 @@ class ClientWork:
         cohort = _Cohort(broadcast, clients, keys, invocation)
         zeros = [fold.zero(start) for fold, start in zip(self._folds, starts, strict=True)]
         chunks = reduction.chunks(len(keys))
+        consumed = list(itertools.compress(clients, released))
         kept: list[list[Any]] = [[] for _ in self.step.kept]
         tree = reduction.Tree[list[Any]](len(chunks), self._merge)
         for index, chunk in enumerate(chunks):
             tree.add(index, self._run_chunk(cohort, chunk, zeros, kept))
+            for column in consumed:
+                column[chunk.start : chunk.stop] = [None] * len(chunk)
         totals = tree.result if chunks else [fold.empty(zero) for fold, zero in self._paired(zeros)]
         return kept, [fold.report(total) for fold, total in self._paired(totals)]
 
@@ -113,14 +121,14 @@ class ClientWork:
         return totals
 
     def _run_client(self, cohort: _Cohort, client_index: int) -> tuple[Any, ...]:
-        body, key = self.step.body, cohort.keys[client_index]
+        body, keys = self.step.body, cohort.keys[client_index]
         argument = None
         if body.parameter_name is not None:
             own = (column[client_index] for column in cohort.clients)
             argument = (*cohort.broadcast, *own)
         if self._backend is not None:
-            return backends.get(self._backend).evaluate_program(body, argument, key)
-        return local_programs.run(body, argument, numpy_domain.NumpyDomain(key))
+            return backends.get(self._backend).evaluate_program(body, argument, keys)
+        return local_programs.run(body, argument, numpy_domain.NumpyDomain(keys))
 
     def _compiled_chunk(self, zeros: Sequence[Any]) -> backends.CompiledChunk | None:
         if self._chunk_backend is None or self.step.kept or any(zero is None for zero in zeros):
@@ -142,7 +150,7 @@ class ClientWork:
             stage=self._stage,
             problems=[
                 f"call: number {cohort.invocation + 1} in this context",
-                f"{type(error).__name__}: {error}",
+                describe_error(error),
             ],
         )
 

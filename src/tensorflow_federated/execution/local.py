@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator
 from typing import Any
 
 import numpy as np
@@ -30,18 +31,20 @@ class LocalProgram:
         for position, step in enumerate(program.steps):
             if isinstance(step, plan.ClientStep):
                 self._client_work[position] = ClientWork(step, len(self._client_work))
+        self._last_uses = _last_uses(program)
 
     def run(self, argument: Any, client_count: int, seed: int, invocation: int) -> Any:
         """Runs the program; see `contexts.Program`."""
         values = self._take_apart(argument)
-        client_steps = 0
+        keys = random_keys.all_client_keys(seed, invocation, self._plan.random_keys, client_count)
         for position, step in enumerate(self._plan.steps):
             if isinstance(step, plan.ServerStep):
                 _run_server_step(step, values)
             else:
-                keys = random_keys.client_keys(seed, invocation, client_steps, client_count)
-                _run_client_step(self._client_work[position], values, keys, invocation)
-                client_steps += 1
+                work, released = self._client_work[position], self._last_uses[position]
+                _run_client_step(work, values, released, keys, invocation)
+            for name in self._last_uses[position]:
+                del values[name]
         return _pack_result(self._plan.result, values)
 
     def _take_apart(self, argument: Any) -> dict[str, Any]:
@@ -54,6 +57,28 @@ class LocalProgram:
         return values
 
 
+def _last_uses(program: plan.Plan) -> list[set[str]]:
+    """For each step, the values that neither a later step nor the result needs."""
+    needed = set(_result_names(program.result))
+    released: list[set[str]] = []
+    for step in reversed(program.steps):
+        used = {slot.name for slot in step.inputs}
+        if isinstance(step, plan.ClientStep):
+            used |= {slot.name for slot in step.broadcast}
+            used |= {each.zero for each in step.aggregates if each.zero is not None}
+        released.append(used - needed)
+        needed |= used
+    return released[::-1]
+
+
+def _result_names(result: plan.Result) -> Iterator[str]:
+    if isinstance(result, tuple):
+        for element in result:
+            yield from _result_names(element)
+    else:
+        yield result.slot.name
+
+
 def _run_server_step(step: plan.ServerStep, values: dict[str, Any]) -> None:
     argument = None
     if step.body.parameter_name is not None:
@@ -64,7 +89,11 @@ def _run_server_step(step: plan.ServerStep, values: dict[str, Any]) -> None:
 
 
 def _run_client_step(
-    work: ClientWork, values: dict[str, Any], keys: np.ndarray, invocation: int
+    work: ClientWork,
+    values: dict[str, Any],
+    released: Collection[str],
+    keys: np.ndarray,
+    invocation: int,
 ) -> None:
     step = work.step
     kept, totals = work.run(
@@ -73,6 +102,7 @@ def _run_client_step(
         starts=[None if each.zero is None else values[each.zero] for each in step.aggregates],
         keys=keys,
         invocation=invocation,
+        released=[slot.name in released for slot in step.inputs],
     )
     for slot, column in zip(step.kept, kept, strict=True):
         values[slot.name] = column

@@ -3,7 +3,8 @@
 A first-order local program is a `Lambda` whose result is built from references, selections,
 structures, blocks, literals, calls of local computations, and calls of the intrinsics
 `sequence_map`, `sequence_reduce`, `sequence_sum` and `random_key`, whose function arguments are
-such lambdas, or local computations, themselves.
+such lambdas, or local computations, themselves. The argument of `random_key` is the number of the
+draw, which the compiler gave it.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
+from tensorflow_federated.compiler import random_keys
 from tensorflow_federated.core import ir
 from tensorflow_federated.core.local_computations import LocalComputation
 from tensorflow_federated.core.types import FunctionType, SequenceType, Type
@@ -44,8 +46,8 @@ class Domain(Protocol):
         """Adds up the elements, leaf by leaf."""
         ...
 
-    def random_key(self) -> Any:
-        """The key of this client in this call: an int64[2] tensor."""
+    def random_key(self, number: int) -> Any:
+        """The key that this client gets at a draw of the program: an int64[2] tensor."""
         ...
 
 
@@ -92,7 +94,7 @@ def _walk_intrinsic(
     uri: str, argument: ir.Node | None, names: Mapping[str, Any], domain: Domain
 ) -> Any:
     if uri == "random_key":
-        return domain.random_key()
+        return domain.random_key(random_keys.number_of(argument))
     assert argument is not None
     if uri == "sequence_sum":
         sequence_type = argument.type_signature

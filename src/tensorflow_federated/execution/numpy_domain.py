@@ -19,14 +19,14 @@ class NumpyDomain:
     Portable computations run on numpy, others in their back end.
     """
 
-    def __init__(self, key: np.ndarray | None = None) -> None:
+    def __init__(self, keys: np.ndarray | None = None) -> None:
         """Makes a domain.
 
         Args:
-          key: int64[2], the random key of the client whose work is carried out; None where there
-            is no client.
+          keys: int64[draws, 2], the random keys of the client whose work is carried out; None
+            where there is no client.
         """
-        self._key = key
+        self._keys = keys
 
     def literal(self, value: Any, type_signature: Type) -> Any:
         """A constant of the program."""
@@ -63,14 +63,14 @@ class NumpyDomain:
             total = sums.add(total, element)
         return total
 
-    def random_key(self) -> Any:
-        """The key of this client in this call: an int64[2] tensor."""
-        if self._key is None:
+    def random_key(self, number: int) -> Any:
+        """The key that this client gets at a draw of the program: an int64[2] tensor."""
+        if self._keys is None:
             raise errors.PlacementError(
                 "a random key is asked for outside of the work of a client.",
                 fix="call `random_key` inside a function that is mapped over clients.",
             )
-        return self._key
+        return self._keys[number]
 
 
 def _elements(sequence: Any) -> Any:

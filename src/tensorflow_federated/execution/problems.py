@@ -2,14 +2,38 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, cast
 
 import numpy as np
 
-from tensorflow_federated.core import errors
+from tensorflow_federated.core import callsites, errors
 from tensorflow_federated.core.types import Type
 
 _MOST_SHOWN = 8
+_STACK_LINE = re.compile(r'^\s*File "([^"]*)", line \d+')
+
+
+def describe_error(error: Exception) -> str:
+    r"""Tells an error of a back end, with the user's lines only of the stack in its text.
+
+    Errors of TensorFlow tell, in their text, where each failed operation was made.
+
+    Examples:
+      >>> text = 'made at:\n  File "/usr/lib/python3/dist-packages/a.py", line 1\n\nno label 99'
+      >>> print(describe_error(ValueError(text)))
+      ValueError: made at:
+      no label 99
+    """
+    lines = str(error).splitlines()
+    stack = [_STACK_LINE.match(line) for line in lines]
+    if any(stack):
+        lines = [
+            line
+            for line, place in zip(lines, stack, strict=True)
+            if line.strip() and (place is None or callsites.is_user_file(place[1]))
+        ]
+    return f"{type(error).__name__}: {chr(10).join(lines)}"
 
 
 class Problems:
@@ -21,6 +45,11 @@ class Problems:
 
     def __bool__(self) -> bool:
         return bool(self._lines)
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """All problems."""
+        return tuple(self._lines)
 
     def add(self, path: str, expected: Type, value: Any) -> None:
         """A value is of another kind than expected."""
@@ -55,4 +84,6 @@ class Problems:
             "the value is not of the type that is expected.",
             problems=shown,
             signature=type_signature,
+            fix="give values of the dtypes, shapes and names that are expected; what a dataset "
+            "holds, its `element_spec` tells.",
         )

@@ -5,29 +5,42 @@ from __future__ import annotations
 import numpy as np
 
 
-def client_keys(seed: int, invocation: int, step: int, client_count: int) -> np.ndarray:
-    """The keys of all clients in one client step.
+def client_keys(seed: int, invocation: int, number: int, client_count: int) -> np.ndarray:
+    """The keys that all clients get at one draw.
 
-    The words are those of `numpy.random.SeedSequence(seed, spawn_key=(invocation, step))`, two
+    The words are those of `numpy.random.SeedSequence(seed, spawn_key=(invocation, number))`, two
     for each client in order: the key of a client does not depend on how many come after it.
 
     Args:
       seed: the seed of the execution context.
       invocation: the number of the call in that context, from 0.
-      step: the number of the step in the program, from 0.
+      number: the number of the draw in the program, from 0; see `compiler.random_keys`.
       client_count: the number of clients.
 
     Returns:
       int64[client_count, 2].
 
     Examples:
-      >>> keys = client_keys(seed=1, invocation=0, step=0, client_count=3)
+      >>> keys = client_keys(seed=1, invocation=0, number=0, client_count=3)
       >>> bool((keys[:2] == client_keys(1, 0, 0, 2)).all())
       True
     """
-    source = np.random.SeedSequence(seed, spawn_key=(invocation, step))
+    source = np.random.SeedSequence(seed, spawn_key=(invocation, number))
     words = source.generate_state(2 * client_count, np.uint64)
     return words.view(np.int64).reshape(client_count, 2)
+
+
+def all_client_keys(seed: int, invocation: int, draw_count: int, client_count: int) -> np.ndarray:
+    """The keys that all clients get at all draws of a program, int64[client_count, draw_count, 2].
+
+    Examples:
+      >>> all_client_keys(seed=1, invocation=0, draw_count=2, client_count=3).shape
+      (3, 2, 2)
+    """
+    keys = np.empty((client_count, draw_count, 2), np.int64)
+    for number in range(draw_count):
+        keys[:, number] = client_keys(seed, invocation, number, client_count)
+    return keys
 
 
 def fresh_seed() -> int:

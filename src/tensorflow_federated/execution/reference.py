@@ -6,14 +6,15 @@ engines are tested against.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import Any, TypeAlias, cast
 
 import numpy as np
 
-from tensorflow_federated.core import errors, ir, placements
+from tensorflow_federated.core import errors, intrinsic_defs, ir, placements
 from tensorflow_federated.core.types import (
     FederatedType,
     FunctionType,
@@ -44,15 +45,44 @@ class ReferenceProgram:
 
     def run(self, argument: Any, client_count: int, seed: int, invocation: int) -> Any:
         """Runs the program; see `contexts.Program`."""
-        keys = random_keys.client_keys(seed, invocation, 0, client_count)
-        return _Evaluator(client_count, keys).evaluate(self._node, {})(argument)
+        draws = _Draws(seed, invocation, client_count)
+        return _Evaluator(client_count, draws).evaluate(self._node, {})(argument)
+
+
+class _Draws:
+    """The random keys of one call: each client counts how many it has drawn."""
+
+    def __init__(self, seed: int, invocation: int, client_count: int) -> None:
+        self._place = seed, invocation
+        self._drawn = [0] * client_count
+        self.client: int | None = None
+
+    def draw(self) -> np.ndarray:
+        client = self.client
+        if client is None:
+            raise errors.PlacementError(
+                "a random key is drawn outside of client work, or in a loop over a sequence.",
+                signature=intrinsic_defs.get("random_key").signature,
+                fix=intrinsic_defs.get("random_key").hint,
+            )
+        number = self._drawn[client]
+        self._drawn[client] += 1
+        return random_keys.client_keys(*self._place, number, len(self._drawn))[client]
+
+    @contextlib.contextmanager
+    def of_client(self, client: int | None) -> Generator[None]:
+        """Makes a client the one that draws; nobody can if None."""
+        before, self.client = self.client, client
+        try:
+            yield
+        finally:
+            self.client = before
 
 
 @dataclasses.dataclass
 class _Evaluator:
     client_count: int
-    keys: np.ndarray
-    key: np.ndarray | None = None
+    draws: _Draws
 
     def evaluate(self, node: ir.Node, scope: Mapping[str, Any]) -> Any:
         """The value of a node; that of a function is a Python function of one value."""
@@ -112,9 +142,8 @@ class _Evaluator:
     def _for_each_client(self, function: Function, members: Sequence[Any]) -> list[Any]:
         results: list[Any] = []
         for index, member in enumerate(members):
-            self.key = self.keys[index]
-            results.append(function(member))
-        self.key = None
+            with self.draws.of_client(index):
+                results.append(function(member))
         return results
 
     def _members(self, value: Any, federated_type: Type) -> list[Any]:
@@ -191,17 +220,19 @@ class _Evaluator:
         return argument
 
     def random_key(self, argument: Any, parameter: Type, result: Type) -> Any:
-        return numpy_domain.NumpyDomain(self.key).random_key()
+        return self.draws.draw()
 
     def sequence_map(self, argument: Any, parameter: Type, result: Type) -> Any:
         function, sequence = argument
-        return numpy_domain.NumpyDomain().sequence_map(function, sequence, result)
+        with self.draws.of_client(None):
+            return numpy_domain.NumpyDomain().sequence_map(function, sequence, result)
 
     def sequence_reduce(self, argument: Any, parameter: Type, result: Type) -> Any:
         sequence, zero, operator = argument
-        return numpy_domain.NumpyDomain().sequence_reduce(
-            lambda state, element: operator((state, element)), zero, sequence, result
-        )
+        with self.draws.of_client(None):
+            return numpy_domain.NumpyDomain().sequence_reduce(
+                lambda state, element: operator((state, element)), zero, sequence, result
+            )
 
     def sequence_sum(self, argument: Any, parameter: Type, result: Type) -> Any:
         assert isinstance(parameter, SequenceType)

@@ -49,8 +49,18 @@ def zeros(type_signature: Type) -> Any:
 
 
 def add(x: Any, y: Any) -> Any:
-    """The sum of two canonical values of one type; integers wrap around."""
+    """The sum of two canonical values of one type; integers wrap around.
+
+    Raises:
+      TypeMismatchError: if two tensors, whose type leaves a size open, are of different shapes.
+    """
     if isinstance(x, tuple):
         return tuple(add(left, right) for left, right in zip(x, y, strict=True))  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
+    if np.shape(x) != np.shape(y):
+        raise errors.TypeMismatchError(
+            "values of different shapes cannot be added.",
+            problems=[f"shapes: got {np.shape(x)} and {np.shape(y)}"],
+            fix="bring the values to one shape first.",
+        )
     with np.errstate(all="ignore"):
         return x + y

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from tensorflow_federated.core import containers, dtypes
+from tensorflow_federated.core import dtypes, fields
 from tensorflow_federated.core.types import TensorType
 from tensorflow_federated.execution import leaves
 from tensorflow_federated.execution.problems import Problems
@@ -25,7 +25,7 @@ def to_canonical(value: Any, tensor_type: TensorType, path: str, problems: Probl
     Returns:
       The scalar or array; None if there is a problem.
     """
-    if isinstance(value, (list, tuple)) and not containers.is_named_tuple(value):
+    if isinstance(value, (list, tuple)) and not fields.is_named_tuple(value):
         return _from_list(cast("list[Any]", value), tensor_type, path, problems)
     array = as_numpy(value)
     reason = "" if array is None else dtypes.mismatch_with(array, tensor_type.dtype)

@@ -13,7 +13,7 @@ Canonical values are what the engines work on:
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, cast
 
 import numpy as np
@@ -22,6 +22,7 @@ from tensorflow_federated.core import (
     computations,
     containers,
     errors,
+    fields,
     ir,
     placements,
 )
@@ -59,8 +60,24 @@ def to_canonical(value: Any, type_signature: Type, path: str = "argument") -> An
     """
     problems = Problems()
     canonical = _convert(value, type_signature, path, problems)
-    problems.raise_if_any(type_signature)
+    if problems:
+        problems.raise_if_any(_part_with_problems(type_signature, path, problems.lines))
     return canonical
+
+
+def _part_with_problems(type_signature: Type, path: str, problems: Iterable[str]) -> Type:
+    """The smallest part of a structure that all problems are in, for a message one can read."""
+    while isinstance(type_signature, StructType):
+        inside = [
+            (element, inner)
+            for index, (name, element) in enumerate(type_signature.items())
+            for inner in [_element_path(path, name, index)]
+            if all(line.startswith((f"{inner}:", f"{inner}.", f"{inner}[")) for line in problems)
+        ]
+        if not inside:
+            return type_signature
+        type_signature, path = inside[0]
+    return type_signature
 
 
 def _convert(value: Any, type_signature: Type, path: str, problems: Problems) -> Any:
@@ -143,17 +160,25 @@ def _convert_clients(
         dataset = sequences.from_dataset(value, member)
         if dataset is not None:
             return list(dataset.elements())
-    if not isinstance(clients, (list, tuple)) or containers.is_named_tuple(clients):
+    if not isinstance(clients, (list, tuple)) or fields.is_named_tuple(clients):
         raise errors.InvalidNonAllEqualValueError(
             "a value at the clients is given as a list, with one value for each client.",
             problems=[f"{path}: expected a list, got {problems.describe(value)}"],
             signature=federated_type,
-            fix="write `[value]` for one client.",
+            fix=_fix_for_clients(clients),
         )
     return [
         _convert(client, member, f"{path}[{index}]", problems)
         for index, client in enumerate(cast("list[Any]", clients))
     ]
+
+
+def _fix_for_clients(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return "give the values of the clients without their names: `list(clients.values())`."
+    if isinstance(value, Iterator):
+        return "make a list of it: `list(clients)`."
+    return "write `[value]` for one client."
 
 
 def _convert_function(

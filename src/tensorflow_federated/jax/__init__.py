@@ -29,7 +29,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from tensorflow_federated.core import computations, ir, portable
+from tensorflow_federated.core import computations, ir, namespaces, portable
 from tensorflow_federated.core.types import Type
 from tensorflow_federated.execution import backends
 
@@ -96,3 +96,5 @@ Raises:
 
 backends.register("jax", _load_backend)
 portable.register_namespace("jax", ("jax", "jaxlib"), _load_namespace)
+
+__getattr__, __dir__ = namespaces.module_functions("tff.jax", __all__)

@@ -42,14 +42,14 @@ class JaxBackend:
                 self._computations[computation] = run
         return run(argument)
 
-    def evaluate_program(self, program: ir.Lambda, argument: Any, key: np.ndarray | None) -> Any:
+    def evaluate_program(self, program: ir.Lambda, argument: Any, keys: np.ndarray | None) -> Any:
         """Runs a first-order local program of JAX and portable computations."""
         with self._lock:
             run = self._programs.get(program)
             if run is None:
                 run = programs.compile_program(program)
                 self._programs[program] = run
-        return run(argument, key)
+        return run(argument, keys)
 
     def compile_client_step(self, step: plan.ClientStep) -> CompiledChunk | None:
         """None: clients are run one by one, each through `evaluate_program`."""

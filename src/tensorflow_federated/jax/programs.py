@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from tensorflow_federated.compiler import random_keys
 from tensorflow_federated.core import ir, traversal
 from tensorflow_federated.core.local_computations import LocalComputation
 from tensorflow_federated.core.types import FunctionType, SequenceType, StructType, Type
@@ -18,7 +19,7 @@ from tensorflow_federated.jax import application, precision, structures
 
 Names = Mapping[str, Any]
 Executor = Callable[[Names, Any], Any]
-"""Computes a part of a program: from the values of its names and the client's random key."""
+"""Computes a part of a program: from the values of its names and the client's random keys."""
 
 
 def compile_program(program: ir.Lambda) -> Callable[[Any, np.ndarray | None], Any]:
@@ -32,7 +33,8 @@ def compile_program(program: ir.Lambda) -> Callable[[Any, np.ndarray | None], An
       program: a first-order program of JAX and portable computations.
 
     Returns:
-      A function of the canonical argument and of the random key, None where there is none.
+      A function of the canonical argument and of the random keys, int64[draws, 2], None where there
+      is no client.
     """
     leaves: dict[str, tuple[int, ...]] = {}
     body = program.result
@@ -44,10 +46,10 @@ def compile_program(program: ir.Lambda) -> Callable[[Any, np.ndarray | None], An
         )
     execute = _executor(body)
 
-    def run(argument: Any, key: np.ndarray | None) -> Any:
+    def run(argument: Any, keys: np.ndarray | None) -> Any:
         names = {leaf: _at(argument, path) for leaf, path in leaves.items()}
         with precision.with_64_bits(True):
-            return _to_canonical(execute(names, key))
+            return _to_canonical(execute(names, keys))
 
     return run
 
@@ -66,9 +68,9 @@ def compile_computation(computation: LocalComputation) -> Callable[[Any], Any]:
 class TracedDomain:
     """Local programs without sequences, on tracers."""
 
-    def __init__(self, key: Any) -> None:
-        """Takes the client's random key, or None."""
-        self._key = key
+    def __init__(self, keys: Any) -> None:
+        """Takes the client's random keys, int64[draws, 2], or None."""
+        self._keys = keys
 
     def literal(self, value: Any, type_signature: Type) -> Any:
         """A constant array."""
@@ -78,9 +80,9 @@ class TracedDomain:
         """Makes a computation part of the trace."""
         return application.apply(computation, argument)
 
-    def random_key(self) -> Any:
-        """The client's random key."""
-        return self._key
+    def random_key(self, number: int) -> Any:
+        """The client's key at one draw."""
+        return self._keys[number]
 
     def sequence_map(self, fn: Callable[[Any], Any], sequence: Any, sequence_type: Type) -> Any:
         """Never part of a trace."""
@@ -135,10 +137,10 @@ def _executor(node: ir.Node) -> Executor:
             return lambda *_: value
         case ir.Selection(source=source, index=index):
             execute = _executor(source)
-            return lambda names, key: execute(names, key)[index]
+            return lambda names, keys: execute(names, keys)[index]
         case ir.Struct(elements=elements):
             executors = [_executor(element) for _, element in elements]
-            return lambda names, key: tuple(each(names, key) for each in executors)
+            return lambda names, keys: tuple(each(names, keys) for each in executors)
         case ir.Block(locals=bindings, result=result):
             return _block(bindings, result)
         case ir.Call(function=ir.Local(computation=computation), argument=argument):
@@ -146,9 +148,10 @@ def _executor(node: ir.Node) -> Executor:
             if argument is None:
                 return lambda *_: call(None)
             execute = _executor(argument)
-            return lambda names, key: call(execute(names, key))
-        case ir.Call(function=ir.Intrinsic(uri="random_key")):
-            return lambda _, key: key
+            return lambda names, keys: call(execute(names, keys))
+        case ir.Call(function=ir.Intrinsic(uri=random_keys.URI), argument=argument):
+            number = random_keys.number_of(argument)
+            return lambda _, keys: keys[number]
         case ir.Call(function=ir.Intrinsic(uri=uri), argument=ir.Node() as argument):
             return _sequence_executor(uri, argument)
         case _:
@@ -159,11 +162,11 @@ def _block(bindings: tuple[tuple[str, ir.Node], ...], result: ir.Node) -> Execut
     executors = [(name, _executor(bound)) for name, bound in bindings]
     execute_result = _executor(result)
 
-    def execute(names: Names, key: Any) -> Any:
+    def execute(names: Names, keys: Any) -> Any:
         inner = dict(names)
         for name, each in executors:
-            inner[name] = each(inner, key)
-        return execute_result(inner, key)
+            inner[name] = each(inner, keys)
+        return execute_result(inner, keys)
 
     return execute
 
@@ -177,17 +180,17 @@ def _sequence_executor(uri: str, argument: ir.Node) -> Executor:
             lambda leaf: np.zeros(leaf.shape, leaf.dtype)[()],
             structures.abstract(sequence_type.element, None),
         )
-        return lambda names, key: _sum(execute(names, key), zero)
+        return lambda names, keys: _sum(execute(names, keys), zero)
     if uri == "sequence_map":
         apply = _function_executor(ir.select(argument, 0))
         execute = _executor(ir.select(argument, 1))
         fn_type = ir.select(argument, 0).type_signature
         assert isinstance(fn_type, FunctionType)
         element_type = fn_type.result
-        return lambda names, key: Sequence.from_elements(
+        return lambda names, keys: Sequence.from_elements(
             (
-                _to_canonical(apply(names, key, element))
-                for element in execute(names, key).elements()
+                _to_canonical(apply(names, keys, element))
+                for element in execute(names, keys).elements()
             ),
             element_type,
         )
@@ -195,10 +198,10 @@ def _sequence_executor(uri: str, argument: ir.Node) -> Executor:
         execute_sequence, execute_zero = (_executor(ir.select(argument, i)) for i in range(2))
         apply_step = _function_executor(ir.select(argument, 2))
 
-        def reduce(names: Names, key: Any) -> Any:
-            state = execute_zero(names, key)
-            for element in execute_sequence(names, key).elements():
-                state = apply_step(names, key, (state, element))
+        def reduce(names: Names, keys: Any) -> Any:
+            state = execute_zero(names, keys)
+            for element in execute_sequence(names, keys).elements():
+                state = apply_step(names, keys, (state, element))
             return state
 
         return reduce
@@ -206,14 +209,14 @@ def _sequence_executor(uri: str, argument: ir.Node) -> Executor:
 
 
 def _function_executor(function: ir.Node) -> Callable[[Names, Any, Any], Any]:
-    """How to apply a function of a program, given the names around it, the key and its argument."""
+    """How to apply a function, given the names around it, the random keys and its argument."""
     if isinstance(function, ir.Local):
         call = _jitted_call(function.computation)
-        return lambda names, key, argument: call(argument)
+        return lambda names, keys, argument: call(argument)
     if not isinstance(function, ir.Lambda):
         raise TypeError(f"Not a function of a first-order local program: {function}.")
     parameter, execute = str(function.parameter_name), _executor(function.result)
-    return lambda names, key, argument: execute({**names, parameter: argument}, key)
+    return lambda names, keys, argument: execute({**names, parameter: argument}, keys)
 
 
 def _compiled(node: ir.Node) -> Executor:
@@ -234,8 +237,8 @@ def _compiled(node: ir.Node) -> Executor:
             tuple((name, ir.Selection(parameter, index)) for index, name in enumerate(free)), node
         ),
     )
-    jitted = jax.jit(lambda values, key: local_programs.run(closed, values, TracedDomain(key)))
-    return lambda names, key: jitted(tuple(names[name] for name in free), key)
+    jitted = jax.jit(lambda values, keys: local_programs.run(closed, values, TracedDomain(keys)))
+    return lambda names, keys: jitted(tuple(names[name] for name in free), keys)
 
 
 def _jitted_call(computation: LocalComputation) -> Callable[[Any], Any]:
@@ -255,7 +258,7 @@ def _is_traceable(node: ir.Node) -> bool:
     for current in traversal.iterate(node):
         match current:
             case ir.Intrinsic(uri=uri):
-                if uri != "random_key":
+                if uri != random_keys.URI:
                     return False
             case ir.Local(computation=computation):
                 function_type = computation.type_signature

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from tensorflow_federated.core import errors as _errors
+from tensorflow_federated.core import namespaces as _namespaces
 from tensorflow_federated.learning import algorithms, metrics, models, optimizers, templates
 from tensorflow_federated.learning.client_weighting import ClientWeighting
 from tensorflow_federated.learning.loop_implementation import LoopImplementation
@@ -19,8 +17,4 @@ __all__ = [
     "templates",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name.startswith("__"):
-        raise AttributeError(name)
-    raise _errors.unknown_name("tff.learning", name, __all__)
+__getattr__, __dir__ = _namespaces.module_functions("tff.learning", __all__)

@@ -6,9 +6,13 @@ import enum
 
 
 class ClientWeighting(enum.Enum):
-    """The weight of a client in the average of the clients' model deltas.
+    """The weight of a client in the average of the clients' model deltas (initial - final).
 
     A client whose model delta is not finite has the weight 0, whichever is chosen.
+
+    Examples:
+      >>> ClientWeighting.NUM_EXAMPLES.name
+      'NUM_EXAMPLES'
     """
 
     UNIFORM = 1

@@ -1,17 +1,26 @@
 """Processes: computations that belong together and pass a state from call to call."""
 
-from tensorflow_federated.templates.aggregation_process import (
-    AggregationProcess as AggregationProcess,
-)
-from tensorflow_federated.templates.estimation_process import EstimationProcess as EstimationProcess
-from tensorflow_federated.templates.iterative_process import IterativeProcess as IterativeProcess
-from tensorflow_federated.templates.measured_process import MeasuredProcess as MeasuredProcess
+from __future__ import annotations
+
+from tensorflow_federated.core import namespaces as _namespaces
+from tensorflow_federated.templates.aggregation_process import AggregationProcess
+from tensorflow_federated.templates.estimation_process import EstimationProcess
+from tensorflow_federated.templates.iterative_process import IterativeProcess
 from tensorflow_federated.templates.measured_process import (
-    MeasuredProcessOutput as MeasuredProcessOutput,
+    MeasuredProcess,
+    MeasuredProcessOutput,
+    chain_measured_processes,
+    concatenate_measured_processes,
 )
-from tensorflow_federated.templates.measured_process import (
-    chain_measured_processes as chain_measured_processes,
-)
-from tensorflow_federated.templates.measured_process import (
-    concatenate_measured_processes as concatenate_measured_processes,
-)
+
+__all__ = [
+    "AggregationProcess",
+    "EstimationProcess",
+    "IterativeProcess",
+    "MeasuredProcess",
+    "MeasuredProcessOutput",
+    "chain_measured_processes",
+    "concatenate_measured_processes",
+]
+
+__getattr__, __dir__ = _namespaces.module_functions("tff.templates", __all__)

@@ -6,7 +6,12 @@ from tensorflow_federated.core import errors
 
 
 class TemplateError(errors.FederatedError, TypeError):
-    """A process cannot be made of these computations; the root of the errors of this package."""
+    """A process cannot be made of these computations; the root of the errors of this package.
+
+    Fails: `AggregationProcess(initialize_fn, next_fn)` with a `next_fn` that breaks a law of
+    aggregation; the class that is raised names the law.
+    Mended: see that class. All of them are also a `TypeError`.
+    """
 
 
 class TemplateNotComputationError(TemplateError):

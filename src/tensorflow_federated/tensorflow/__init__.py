@@ -1,16 +1,29 @@
 """TensorFlow as a back end: `@tff.tensorflow.computation`.
 
 Importing this package does not import TensorFlow; the first computation does.
+
+Examples:
+  >>> import numpy as np
+  >>> import tensorflow_federated as tff
+  >>> tff.tensorflow.computation(lambda: "Hello, World!")()
+  b'Hello, World!'
+  >>> @tff.tensorflow.computation(np.int32, np.int32)
+  ... def add(x, y):
+  ...     return x + y
+  >>> print(add.type_signature)
+  (<x=int32,y=int32> -> int32)
+  >>> int(add(1, 2))
+  3
 """
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from tensorflow_federated.core import computations, errors, ir, portable
+from tensorflow_federated.core import computations, errors, ir, namespaces, portable
 from tensorflow_federated.core.types import Type
 from tensorflow_federated.execution import backends, sequences
 
@@ -21,8 +34,11 @@ __all__ = ["computation"]
 
 
 def _check_installed(what: str) -> None:
-    if sys.modules.get("tensorflow") is None and importlib.util.find_spec("tensorflow") is None:
-        raise errors.missing_extra("tensorflow", what=what)
+    try:
+        importlib.import_module("tensorflow")
+    except ImportError as error:
+        # What a broken installation says stays visible as the cause.
+        raise errors.missing_extra("tensorflow", what=what) from error
 
 
 def _trace(
@@ -73,22 +89,11 @@ Raises:
   TracingError: if the function returns nothing, or calls what cannot run inside TensorFlow.
   TypeMismatchError: if the result is not made of tensors and datasets.
 
-Examples:
-  >>> import numpy as np
-  >>> import tensorflow_federated as tff
-  >>> tff.tensorflow.computation(lambda: "Hello, World!")()
-  b'Hello, World!'
-  >>> @tff.tensorflow.computation(np.int32, np.int32)
-  ... def add(x, y):
-  ...     return x + y
-  >>> print(add.type_signature)
-  (<x=int32,y=int32> -> int32)
-  >>> int(add(1, 2))
-  3
-
 Differs from TFF: loops over datasets need no `tf.function` around them.
 """
 
 backends.register("tensorflow", _load_backend)
 sequences.register_dataset_converter(_is_dataset, _convert_dataset)
 portable.register_namespace("tensorflow", ("tensorflow", "keras"), _load_namespace)
+
+__getattr__, __dir__ = namespaces.module_functions("tff.tensorflow", __all__)

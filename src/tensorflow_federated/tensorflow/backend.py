@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import weakref
 from typing import Any
 
@@ -20,6 +21,7 @@ class TensorFlowBackend:
     name = tracing.NAME
 
     def __init__(self) -> None:
+        self._lock = threading.Lock()
         self._programs: weakref.WeakKeyDictionary[ir.Lambda, programs.GraphProgram] = (
             weakref.WeakKeyDictionary()
         )
@@ -32,12 +34,13 @@ class TensorFlowBackend:
         with tracing.alone(bool(function.variables)):
             return arrays.from_tensors(function(tensors), function_type.result)
 
-    def evaluate_program(self, program: ir.Lambda, argument: Any, key: np.ndarray | None) -> Any:
+    def evaluate_program(self, program: ir.Lambda, argument: Any, keys: np.ndarray | None) -> Any:
         """Runs a first-order local program as one graph, which is traced once."""
-        graph_program = self._programs.get(program)
-        if graph_program is None:
-            graph_program = self._programs[program] = programs.GraphProgram(program)
-        return graph_program.run(program, argument, key)
+        with self._lock:
+            graph_program = self._programs.get(program)
+            if graph_program is None:
+                graph_program = self._programs[program] = programs.GraphProgram(program)
+        return graph_program.run(program, argument, keys)
 
     def compile_client_step(self, step: plan.ClientStep) -> backends.CompiledChunk | None:
         """Compiles a step into one loop over clients and their batches, if it can."""

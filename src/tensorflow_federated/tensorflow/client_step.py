@@ -75,7 +75,7 @@ class ClientChunk:
         folds = [each.accumulate for each in step.aggregates if each.accumulate is not None]
         self._has_variables = tracing.has_variables(step.body, *folds)
         specs = [
-            tf.TensorSpec([None, 2], tf.int64),
+            tf.TensorSpec([None, None, 2], tf.int64),
             *[spec for slot in step.broadcast for spec in type_specs.flat_specs(slot.type)],
             *[spec for each in self._accumulator_types for spec in type_specs.flat_specs(each)],
             *[spec for slot in step.inputs for spec in _input_specs(slot.type)],
@@ -96,7 +96,7 @@ class ClientChunk:
           broadcast: the broadcast values, canonical.
           zeros: for each aggregate, the value that accumulation starts from.
           clients: for each client input, one canonical value per client.
-          keys: int64 [clients, 2], the random keys.
+          keys: int64[clients, draws, 2], the random keys.
 
         Returns:
           The accumulated values; None if the data of a client has no columns.

@@ -7,10 +7,9 @@ drawing from the seed.
 
 from __future__ import annotations
 
-import functools
+import sys
 import threading
 import weakref
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -22,8 +21,9 @@ from tensorflow_federated.execution import leaves as tensor_leaves
 from tensorflow_federated.execution import sequences
 from tensorflow_federated.tensorflow import dataset_graphs, type_specs
 
-# The size of one batch of all elements: more than any dataset has.
-_ALL = 1 << 40
+# How many elements of a known shape are read together: TensorFlow may make room for all of them
+# before it reads the first.
+_ROWS_AT_A_TIME = 256
 # How many bytes of columns are kept between the uses of a dataset.
 _ROOM = 512 * 2**20
 
@@ -96,14 +96,40 @@ def read(dataset: tf.data.Dataset, element_type: Type) -> sequences.Sequence:
 
 
 def _read(dataset: tf.data.Dataset, element_type: Type) -> sequences.Sequence:
-    if sequences.is_batched(element_type) or sequences.is_stacked(element_type):
-        columns = _read_columns(type_specs.to_variant(dataset, element_type), element_type)
-        if columns is not None:
-            return columns
-        dataset = fresh(dataset)
-    return sequences.Sequence.from_elements(
+    dataset = dataset.with_options(_options())
+    if sequences.is_stacked(element_type):
+        return _read_stacked(dataset, element_type)
+    sequence = sequences.Sequence.from_elements(
         [_to_canonical(element, element_type) for element in dataset], element_type
     )
+    columns = sequence.columns()
+    if columns is None:
+        return sequence
+    # Without the elements, which the columns are a copy of.
+    return sequences.Sequence.from_columns(columns.leaves, columns.offsets, element_type)
+
+
+def _read_stacked(dataset: tf.data.Dataset, element_type: Type) -> sequences.Sequence:
+    """Reads elements of known shapes, many at a time."""
+    pieces = [
+        [leaf.numpy() for leaf in type_specs.flatten_element(batch, element_type)]
+        for batch in dataset.batch(_ROWS_AT_A_TIME)
+    ]
+    if not pieces:
+        return sequences.Sequence.from_elements([], element_type)
+    columns = tuple(
+        column[0] if len(column) == 1 else np.concatenate(column)
+        for column in zip(*pieces, strict=True)
+    )
+    return sequences.Sequence.from_columns(columns, None, element_type)
+
+
+def _options() -> tf.data.Options:
+    """Lets TensorFlow begin at once: tuning takes longer than the short datasets of clients."""
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    options.experimental_optimization.apply_default_optimizations = False
+    return options
 
 
 class _KeptColumns:
@@ -130,92 +156,30 @@ class _KeptColumns:
                 _size(each) for by_type in self._columns.values() for each in by_type.values()
             )
             if 0 < _size(sequence) <= self._room - taken:
+                _protect(sequence)
                 self._columns.setdefault(dataset, {})[element_type] = sequence
+
+
+def _protect(sequence: sequences.Sequence) -> None:
+    """Keeps the users of the columns, who get views of them, from writing into them."""
+    columns = sequence.columns()
+    assert columns is not None
+    for leaf in columns.leaves:
+        leaf.flags.writeable = False
 
 
 def _size(sequence: sequences.Sequence) -> int:
     """How many bytes the columns take; 0 where there are none."""
     columns = sequence.columns()
-    return 0 if columns is None else sum(leaf.nbytes for leaf in columns.leaves)
+    return 0 if columns is None else sum(_column_size(leaf) for leaf in columns.leaves)
+
+
+def _column_size(column: np.ndarray) -> int:
+    texts = sum(sys.getsizeof(text) for text in column.flat) if column.dtype == object else 0
+    return column.nbytes + texts
 
 
 _kept = _KeptColumns(room=_ROOM)
-
-
-def _read_columns(variant: tf.Tensor, element_type: Type) -> sequences.Sequence | None:
-    if sequences.is_stacked(element_type):
-        columns = [column.numpy() for column in _stacking_reader(element_type)(variant)]
-        return sequences.Sequence.from_columns(tuple(columns), None, element_type)
-    rows, splits = _joining_reader(element_type)(variant)
-    offsets = [split.numpy() for split in splits]
-    if any(not np.array_equal(offsets[0], other) for other in offsets[1:]):
-        return None
-    columns = tuple(column.numpy() for column in rows)
-    return sequences.Sequence.from_columns(columns, offsets[0], element_type)
-
-
-@functools.lru_cache(maxsize=256)
-def _stacking_reader(element_type: Type) -> Callable[[tf.Tensor], list[tf.Tensor]]:
-    """Reads elements of known shapes in one call: one tensor for each leaf."""
-
-    def stack(dataset: tf.data.Dataset) -> list[tf.Tensor]:
-        batches = iter(dataset.batch(_ALL).with_options(_options()))
-        batch = batches.get_next_as_optional()
-        return tf.cond(
-            batch.has_value(),
-            lambda: type_specs.flatten_element(batch.get_value(), element_type),
-            lambda: [
-                tf.zeros([0, *spec.shape], spec.dtype)
-                for spec in type_specs.flat_specs(element_type)
-            ],
-        )
-
-    return _reader(element_type, stack)
-
-
-@functools.lru_cache(maxsize=256)
-def _joining_reader(
-    element_type: Type,
-) -> Callable[[tf.Tensor], tuple[list[tf.Tensor], list[tf.Tensor]]]:
-    """Reads batches of any size in one call: for each leaf all rows, and where batches start."""
-    specs = type_specs.flat_specs(element_type)
-
-    def join(dataset: tf.data.Dataset) -> tuple[list[tf.Tensor], list[tf.Tensor]]:
-        batches = iter(dataset.ragged_batch(_ALL).with_options(_options()))
-        batch = batches.get_next_as_optional()
-
-        def all_rows() -> tuple[list[tf.Tensor], list[tf.Tensor]]:
-            columns = type_specs.flatten_element(batch.get_value(), element_type)
-            return [each.values for each in columns], [each.row_splits for each in columns]
-
-        return tf.cond(
-            batch.has_value(),
-            all_rows,
-            lambda: (
-                [tf.zeros([0, *spec.shape[1:]], spec.dtype) for spec in specs],
-                [tf.zeros([1], tf.int64) for _ in specs],
-            ),
-        )
-
-    return _reader(element_type, join)
-
-
-def _reader(element_type: Type, read_all: Callable[[tf.data.Dataset], Any]) -> Callable[..., Any]:
-    def of_variant(variant: tf.Tensor) -> Any:
-        structure = type_specs.element_structure(element_type)
-        return read_all(tf.data.experimental.from_variant(variant, structure))
-
-    signature = [tf.TensorSpec([], tf.variant)]
-    function = tf.function(of_variant, input_signature=signature, autograph=False)
-    return function.get_concrete_function()
-
-
-def _options() -> tf.data.Options:
-    """Keeps TensorFlow from fusing a map with the batch, which makes room for all of `_ALL`."""
-    options = tf.data.Options()
-    options.experimental_optimization.apply_default_optimizations = False
-    options.experimental_optimization.map_and_batch_fusion = False
-    return options
 
 
 def _to_canonical(element: Any, element_type: Type) -> Any:

@@ -151,13 +151,13 @@ class MappedSequence:
 class GraphDomain:
     """Carries a local program out on symbolic tensors; see `execution.local_programs.Domain`."""
 
-    def __init__(self, key: tf.Tensor | None) -> None:
+    def __init__(self, keys: tf.Tensor | None) -> None:
         """Makes a domain.
 
         Args:
-          key: the random key of this call, int64[2]; None if the program draws nothing.
+          keys: the random keys of a client, int64[draws, 2]; None where there is no client.
         """
-        self._key = key
+        self._keys = keys
 
     def literal(self, value: Any, type_signature: Type) -> tf.Tensor:
         """A constant of the graph."""
@@ -193,14 +193,14 @@ class GraphDomain:
             element_type,
         )
 
-    def random_key(self) -> tf.Tensor:
-        """The key of this call."""
-        if self._key is None:
+    def random_key(self, number: int) -> tf.Tensor:
+        """The key that this client gets at a draw of the program."""
+        if self._keys is None:
             raise errors.PlacementError(
                 "a random key is asked for outside of the work of a client.",
                 fix="call `random_key` inside a function that is mapped over clients.",
             )
-        return self._key
+        return self._keys[number]
 
 
 def loop(

@@ -15,7 +15,7 @@ from tensorflow_federated.execution import local_programs, sequences
 from tensorflow_federated.tensorflow import arrays, domain, tracing, type_specs
 
 Form = tuple[bool, ...]
-"""Whether a random key is given; then for each leaf of the parameter, whether it is a sequence that
+"""Whether random keys are given; then for each leaf of the parameter, whether it is a sequence that
 is passed as columns."""
 
 
@@ -43,13 +43,13 @@ class GraphProgram:
         )
         self._graphs: dict[Form, Callable[..., list[tf.Tensor]]] = {}
 
-    def run(self, program: ir.Lambda, argument: Any, key: np.ndarray | None) -> Any:
+    def run(self, program: ir.Lambda, argument: Any, keys: np.ndarray | None) -> Any:
         """Runs the program.
 
         Args:
           program: the program that this was made for.
           argument: its argument, canonical; None where it takes none.
-          key: the random key, int64[2]; None if the program draws nothing.
+          keys: the random keys, int64[draws, 2]; None where there is no client.
 
         Returns:
           Its result, canonical.
@@ -57,10 +57,10 @@ class GraphProgram:
         leaves: list[Any] = []
         if self._parameter_type is not None:
             leaves = tensor_leaves.flatten(argument, self._parameter_type)
-        form = (key is not None, *[self._as_columns(leaf) for leaf in leaves])
+        form = (keys is not None, *[self._as_columns(leaf) for leaf in leaves])
         if form not in self._graphs:
             self._graphs[form] = self._build(program, form)
-        tensors = [tf.constant([0, 0] if key is None else key, tf.int64)]
+        tensors = [tf.constant(np.zeros([0, 2]) if keys is None else keys, tf.int64)]
         for leaf, leaf_type, columns in zip(leaves, self._leaf_types, form[1:], strict=True):
             if columns:
                 tensors.extend(_column_tensors(leaf))
@@ -75,7 +75,7 @@ class GraphProgram:
         return leaf.columns() is not None
 
     def _build(self, program: ir.Lambda, form: Form) -> Callable[..., list[tf.Tensor]]:
-        specs = [tf.TensorSpec([2], tf.int64)]
+        specs = [tf.TensorSpec([None, 2], tf.int64)]
         for leaf_type, columns in zip(self._leaf_types, form[1:], strict=True):
             if columns:
                 assert isinstance(leaf_type, SequenceType)
@@ -83,13 +83,13 @@ class GraphProgram:
             else:
                 specs.extend(type_specs.flat_specs(leaf_type))
 
-        def run(key: tf.Tensor, *tensors: tf.Tensor) -> list[tf.Tensor]:
+        def run(keys: tf.Tensor, *tensors: tf.Tensor) -> list[tf.Tensor]:
             argument = None
             if self._parameter_type is not None:
                 leaves = list(self._symbols(iter(tensors), form))
                 argument = tensor_leaves.unflatten(leaves, self._parameter_type)
             result = local_programs.run(
-                program, argument, domain.GraphDomain(key if form[0] else None)
+                program, argument, domain.GraphDomain(keys if form[0] else None)
             )
             return domain.to_flat_tensors(result, self._result_type)
 

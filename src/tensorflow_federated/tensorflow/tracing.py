@@ -245,5 +245,14 @@ def _own_errors() -> Iterator[None]:
     except Exception as error:
         original = error.__context__
         if isinstance(original, errors.FederatedError) and hasattr(original, _AUTOGRAPH_METADATA):
+            original.where = _line_before_autograph(original) or original.where
             raise original from None
         raise
+
+
+def _line_before_autograph(error: errors.FederatedError) -> str | None:
+    """The user's line that raised an error; the stack has the lines that AutoGraph made of it."""
+    for frame in getattr(error, _AUTOGRAPH_METADATA).translated_stack:
+        if frame.is_converted and callsites.is_user_file(frame.filename):
+            return callsites.describe_line(frame.filename, frame.lineno, frame.function_name)
+    return None

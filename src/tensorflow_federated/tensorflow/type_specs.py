@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tensorflow_federated.core import containers, dtypes, errors, structure
+from tensorflow_federated.core import containers, dtypes, errors, fields, structure
 from tensorflow_federated.core.types import (
     SequenceType,
     StructType,
@@ -94,7 +94,7 @@ def pack_element(struct_type: StructType, elements: Sequence[Any]) -> Any:
         container = struct_type.python_container
         if issubclass(container, list):
             return tuple(elements)
-        if containers.is_dataclass(container):
+        if fields.is_dataclass(container):
             names = [str(name) for name, _ in struct_type.items()]
             return collections.OrderedDict(zip(names, elements, strict=True))
     packed = containers.pack(struct_type, elements)

@@ -244,3 +244,11 @@ def test_a_model_that_changes_its_form():
     initial_weights = local_loops.describe_model(Growing).initial_weights
     with pytest.raises(Exception, match="models of another form each time"):
         initial_weights()
+
+
+def test_a_class_that_leaves_methods_out(fails):
+    class Half(models.VariableModel):
+        def predict_on_batch(self, x, training=True):
+            return x
+
+    fails(TypeError, Half)

@@ -9,6 +9,7 @@ scopes, and on its variables.
 from __future__ import annotations
 
 import collections
+import random
 
 import keras
 import numpy as np
@@ -417,6 +418,17 @@ def test_initial_weights_are_drawn_anew(fn):
     )
 
 
+@pytest.fixture
+def global_seeds():
+    """Leaves the seeds of all frameworks as they were; TensorFlow had none."""
+    python_state, numpy_state = random.getstate(), np.random.get_state()
+    yield
+    random.setstate(python_state)
+    np.random.set_state(numpy_state)
+    tf.random.set_seed(None)
+
+
+@pytest.mark.usefixtures("global_seeds")
 def test_initial_weights_repeat_with_the_seed_of_keras():
     spec = local_loops.describe_model(classifier(lambda: keras.layers.Dense(8)))
     drawn = []

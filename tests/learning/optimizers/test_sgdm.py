@@ -113,3 +113,11 @@ def test_a_learning_rate_that_is_no_number_is_refused(learning_rate):
 def test_a_learning_rate_may_be_any_number(learning_rate):
     state = build_sgdm(learning_rate).initialize(floats([1.0]))
     assert state["learning_rate"] == learning_rate
+
+
+def test_a_mistake_shows_the_users_frame_only():
+    with pytest.raises(ValueError, match="learning_rate") as caught:
+        build_sgdm(learning_rate=-1.0)
+    assert [entry.name for entry in caught.traceback] == [
+        "test_a_mistake_shows_the_users_frame_only"
+    ]

@@ -56,6 +56,12 @@ def test_an_unknown_client_is_a_key_error_and_a_value_error(three: datasets.Test
         three.create_tf_dataset_for_client("zz")
 
 
+def test_an_unknown_client_shows_as_the_error_of_tff(three: datasets.TestClientData):
+    with pytest.raises(KeyError) as caught:
+        three.create_tf_dataset_for_client("zz")
+    assert type(caught.value).__name__ == "KeyError"
+
+
 def test_a_misspelt_client_is_corrected():
     client_data = datasets.TestClientData(TWELVE)
     with pytest.raises(errors.DatasetError) as caught:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import concurrent.futures
 import errno
 import lzma
 import os
@@ -157,8 +158,69 @@ def test_a_damaged_archive_put_there_by_hand_is_refused(archive: bytes, folders:
 
 def test_another_data_set_put_there_by_hand_is_refused(write_database: Write, folders: Any):
     write_database(folders["data"] / NAME, {"train": {"a": [1]}})
-    with pytest.raises(errors.DatasetError, match=r"split `all_train`: expected .* found none"):
+    with pytest.raises(errors.DatasetError, match="split `digits_only_train`: not there"):
         load("http://127.0.0.1:1/")
+
+
+def test_a_part_of_the_data_set_put_there_by_hand_is_used(write_database: Write, folders: Any):
+    content = {"digits_only_train": {"a": [1, 2]}, "digits_only_test": {"a": [3]}}
+    path = write_database(folders["data"] / NAME, content)
+    train, test = load("http://127.0.0.1:1/")
+    assert train.client_examples("a")["label"].tolist() == [1, 2]
+    assert test.client_examples("a")["label"].tolist() == [3]
+    (folders["data"] / f"{NAME}.lzma").write_bytes(lzma.compress(path.read_bytes()))
+    path.unlink()
+    train, _ = load("http://127.0.0.1:1/")
+    assert train.client_ids == ["a"]
+
+
+def test_a_part_without_what_is_asked_for_is_refused(write_database: Write, folders: Any):
+    content = {"digits_only_train": {"a": [1, 2]}, "digits_only_test": {"a": [3]}}
+    path = write_database(folders["data"] / NAME, content)
+    with pytest.raises(errors.DatasetError) as caught:
+        load("http://127.0.0.1:1/", only_digits=False)
+    assert caught.value.problems == (
+        f"file: {path}",
+        "split `all_train`: not there",
+        "split `all_test`: not there",
+        "splits: `digits_only_test`, `digits_only_train`",
+    )
+
+
+def test_a_file_put_there_by_hand_that_was_cut_off_is_refused(write_database: Write, folders: Any):
+    path = write_database(folders["data"] / NAME)
+    path.write_bytes(path.read_bytes()[:-5000])
+    with pytest.raises(errors.DatasetError, match="is malformed"):
+        load("http://127.0.0.1:1/")
+
+
+def test_a_folder_that_cannot_be_looked_into_is_told(folders: Any):
+    folder = folders["work"] / ("long" * 100)
+    with pytest.raises(errors.DatasetError) as caught:
+        load("http://127.0.0.1:1/", cache_dir=folder)
+    assert caught.value.problems == (f"folder: {folder}", "reason: File name too long")
+
+
+def test_a_folder_in_place_of_the_file_is_told(
+    server: Any, answer: Any, archive: bytes, folders: Any
+):
+    (folders["cache"] / NAME).mkdir()
+    server.answers[f"/{NAME}.lzma"] = answer(archive)
+    with pytest.raises(errors.DownloadError, match="Is a directory"):
+        load(server.base_url, cache_dir=folders["cache"])
+    assert files(folders) == []
+
+
+def test_two_that_download_at_once_both_have_it(
+    server: Any, answer: Any, archive: bytes, folders: Any
+):
+    server.answers[f"/{NAME}.lzma"] = answer(archive)
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        loaded = list(pool.map(lambda _: load(server.base_url), range(4)))
+    assert files(folders) == [f"data/{NAME}"]
+    assert all(
+        train.client_examples("f0000_14")["label"].tolist() == [1, 0, 9] for train, _ in loaded
+    )
 
 
 def test_an_archive_that_cannot_be_unpacked_is_told(archive: bytes, folders: Any):
@@ -300,6 +362,23 @@ class TestRefusals:
             self.refused(folders, server.base_url, total_seconds=-1.0)
             == "reason: the download takes longer than -1 seconds"
         )
+
+    def test_taking_too_long_to_answer(self, server: Any, folders: Any):
+        # The server's 404 is not read any more.
+        assert (
+            self.refused(folders, server.base_url, total_seconds=-1.0)
+            == "reason: the download takes longer than -1 seconds"
+        )
+
+    def test_a_full_disk(
+        self, server: Any, answer: Any, archive: bytes, folders: Any, monkeypatch: Any
+    ):
+        def fail(path: object) -> None:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+        monkeypatch.setattr(download, "_sync", fail)
+        server.answers[f"/{NAME}.lzma"] = answer(archive)
+        assert "No space left on device" in self.refused(folders, server.base_url)
 
     def test_another_scheme(self, folders: Any):
         base_url = folders["work"].as_uri() + "/"

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from tensorflow_federated.core import errors as _errors
+from tensorflow_federated.core import namespaces as _namespaces
 from tensorflow_federated.learning.algorithms.fed_avg import (
     build_unweighted_fed_avg,
     build_weighted_fed_avg,
@@ -17,8 +15,4 @@ __all__ = [
     "build_weighted_fed_avg",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name.startswith("__"):
-        raise AttributeError(name)
-    raise _errors.unknown_name("tff.learning.algorithms", name, __all__)
+__getattr__, __dir__ = _namespaces.module_functions("tff.learning.algorithms", __all__)

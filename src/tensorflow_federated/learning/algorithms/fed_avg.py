@@ -85,11 +85,41 @@ def build_weighted_fed_avg(
       TypeMismatchError: if another argument is not of its type.
       CompositionError: if the given parts do not fit together.
 
-    Source: McMahan et al. (2017), "Communication-Efficient Learning of Deep Networks from
-    Decentralized Data", FedAvg, for a server learning rate of 1; with a server optimizer, Reddi et
-    al. (2021), "Adaptive Federated Optimization", FedOpt.
+    Examples:
+      A linear model on two clients, with one batch each; the client with three examples counts
+      three times as much as the other.
 
-    Differs from the paper: the cohort of a round is given, not sampled.
+      >>> import numpy as np
+      >>> import tensorflow as tf
+      >>> import tensorflow_federated as tff
+      >>> def model_fn():
+      ...     dense = tf.keras.layers.Dense(1, kernel_initializer="zeros")
+      ...     return tff.learning.models.from_keras_model(
+      ...         tf.keras.Sequential([tf.keras.Input((1,)), dense]),
+      ...         loss=tf.keras.losses.MeanSquaredError(),
+      ...         input_spec=(tf.TensorSpec([None, 1]), tf.TensorSpec([None, 1])),
+      ...     )
+      >>> sgd = tff.learning.optimizers.build_sgdm(learning_rate=0.5)
+      >>> process = tff.learning.algorithms.build_weighted_fed_avg(model_fn, sgd)
+      >>> client_data = [
+      ...     [(np.ones([3, 1], np.float32), np.float32([[1.0], [1.0], [1.0]]))],
+      ...     [(np.ones([1, 1], np.float32), np.float32([[5.0]]))],
+      ... ]
+      >>> state, metrics = process.next(process.initialize(), client_data)
+      >>> process.get_model_weights(state).trainable
+      [array([[2.]], dtype=float32), array([2.], dtype=float32)]
+      >>> train = metrics["client_work"]["train"]
+      >>> float(train["loss"]), int(train["num_examples"]), int(train["num_batches"])
+      (7.0, 4, 2)
+
+    Source: McMahan et al. (2017), "Communication-Efficient Learning of Deep Networks from
+    Decentralized Data", arXiv:1602.05629, Algorithm 1 (FederatedAveraging), for gradient descent at
+    the server with a learning rate of 1; with another server optimizer, Reddi et al. (2021),
+    "Adaptive Federated Optimization", arXiv:2003.00295, Algorithm 1 (FedOpt).
+
+    Differs from the papers: the cohort of a round is given, not sampled; epochs and batches are
+    those of the datasets; the delta of Reddi et al. is final - initial, and its negative the
+    gradient.
     """
     if client_weighting is None:
         client_weighting = ClientWeighting.NUM_EXAMPLES
@@ -156,6 +186,27 @@ def build_unweighted_fed_avg(
       OptimizerTypeError: if an optimizer is none of `tff.learning.optimizers`.
       TypeMismatchError: if another argument is not of its type.
       CompositionError: if the given parts do not fit together.
+
+    Examples:
+      >>> import numpy as np
+      >>> import tensorflow as tf
+      >>> import tensorflow_federated as tff
+      >>> def model_fn():
+      ...     dense = tf.keras.layers.Dense(1, kernel_initializer="zeros")
+      ...     return tff.learning.models.from_keras_model(
+      ...         tf.keras.Sequential([tf.keras.Input((1,)), dense]),
+      ...         loss=tf.keras.losses.MeanSquaredError(),
+      ...         input_spec=(tf.TensorSpec([None, 1]), tf.TensorSpec([None, 1])),
+      ...     )
+      >>> sgd = tff.learning.optimizers.build_sgdm(learning_rate=0.5)
+      >>> process = tff.learning.algorithms.build_unweighted_fed_avg(model_fn, sgd)
+      >>> client_data = [
+      ...     [(np.ones([3, 1], np.float32), np.float32([[1.0], [1.0], [1.0]]))],
+      ...     [(np.ones([1, 1], np.float32), np.float32([[5.0]]))],
+      ... ]
+      >>> state, _ = process.next(process.initialize(), client_data)
+      >>> process.get_model_weights(state).trainable
+      [array([[3.]], dtype=float32), array([3.], dtype=float32)]
 
     Source: as of `build_weighted_fed_avg`.
     """

@@ -64,6 +64,28 @@ def build_fed_eval(
       ModelError: if `model_fn` does not make a model.
       TypeMismatchError: if another argument is not of its type.
       CompositionError: if the given parts do not fit together.
+
+    Examples:
+      >>> import numpy as np
+      >>> import tensorflow as tf
+      >>> import tensorflow_federated as tff
+      >>> def model_fn():
+      ...     dense = tf.keras.layers.Dense(1, kernel_initializer="zeros")
+      ...     return tff.learning.models.from_keras_model(
+      ...         tf.keras.Sequential([tf.keras.Input((1,)), dense]),
+      ...         loss=tf.keras.losses.MeanSquaredError(),
+      ...         input_spec=(tf.TensorSpec([None, 1]), tf.TensorSpec([None, 1])),
+      ...     )
+      >>> process = tff.learning.algorithms.build_fed_eval(model_fn)
+      >>> weights = tff.learning.models.ModelWeights(
+      ...     trainable=[np.ones([1, 1], np.float32), np.zeros([1], np.float32)], non_trainable=[]
+      ... )
+      >>> state = process.set_model_weights(process.initialize(), weights)
+      >>> client_data = [[(np.float32([[1.0], [2.0]]), np.float32([[1.0], [4.0]]))]]
+      >>> state, metrics = process.next(state, client_data)
+      >>> metrics = metrics["client_work"]["eval"]["current_round_metrics"]
+      >>> float(metrics["loss"]), int(metrics["num_examples"])
+      (2.0, 2)
     """
     arguments.check_distributor(model_distributor, _NAME)
     arguments.check_loop_implementation(loop_implementation, _NAME)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tensorflow_federated.core import errors as _errors
+from tensorflow_federated.core import namespaces as _namespaces
 from tensorflow_federated.learning.metrics import counters as _counters
 from tensorflow_federated.learning.metrics.keras_finalizer import create_keras_metric_finalizer
 from tensorflow_federated.learning.metrics.metric_types import (
@@ -30,11 +30,9 @@ __all__ = [
     "sum_then_finalize",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    # These two are Keras classes: Keras is loaded when one of them is first asked for.
-    if name in _counters.__all__:
-        return getattr(_counters, name)
-    if name.startswith("__"):
-        raise AttributeError(name)
-    raise _errors.unknown_name("tff.learning.metrics", name, __all__)
+# The counters are Keras classes: Keras is loaded when one of them is first asked for.
+__getattr__, __dir__ = _namespaces.module_functions(
+    "tff.learning.metrics",
+    __all__,
+    load=lambda name: getattr(_counters, name),
+)

@@ -9,21 +9,13 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING, Any
 
-from tensorflow_federated.core import errors
+from tensorflow_federated.core import errors, namespaces
 
 if TYPE_CHECKING:
     NumExamplesCounter: Any
     NumBatchesCounter: Any
 
 __all__ = ["NumBatchesCounter", "NumExamplesCounter"]
-
-
-def __getattr__(name: str) -> Any:
-    if name in __all__:
-        return _classes()[name]
-    if name.startswith("__"):
-        raise AttributeError(name)
-    raise errors.unknown_name("tff.learning.metrics", name, __all__)
 
 
 @functools.cache
@@ -75,3 +67,8 @@ def _classes() -> dict[str, Any]:
         "NumExamplesCounter": NumExamplesCounter,
         "NumBatchesCounter": NumBatchesCounter,
     }
+
+
+__getattr__, __dir__ = namespaces.module_functions(
+    "tff.learning.metrics", __all__, load=lambda name: _classes()[name]
+)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from tensorflow_federated.core import errors as _errors
+from tensorflow_federated.core import namespaces as _namespaces
 from tensorflow_federated.learning.models.from_keras import from_keras_model
 from tensorflow_federated.learning.models.model_weights import ModelWeights, weights_type_from_model
 from tensorflow_federated.learning.models.variable import BatchOutput, VariableModel
@@ -17,8 +15,4 @@ __all__ = [
     "weights_type_from_model",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name.startswith("__"):
-        raise AttributeError(name)
-    raise _errors.unknown_name("tff.learning.models", name, __all__)
+__getattr__, __dir__ = _namespaces.module_functions("tff.learning.models", __all__)

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, cast
 
 import numpy as np
 
-from tensorflow_federated.core import containers, errors, structure, trees, types
+from tensorflow_federated.core import containers, errors, fields, structure, trees, types
 from tensorflow_federated.core.types import StructWithPythonType, TensorType, Type
 from tensorflow_federated.learning.models import frameworks
 from tensorflow_federated.learning.models.variable import VariableModel
@@ -119,6 +119,20 @@ def weights_type_from_model(model: Any) -> StructWithPythonType:
 
     Raises:
       ModelError: if it is neither.
+
+    Examples:
+      >>> import numpy as np
+      >>> import tensorflow as tf
+      >>> import tensorflow_federated as tff
+      >>> def model_fn():
+      ...     dense = tf.keras.layers.Dense(1, kernel_initializer="zeros")
+      ...     return tff.learning.models.from_keras_model(
+      ...         tf.keras.Sequential([tf.keras.Input((1,)), dense]),
+      ...         loss=tf.keras.losses.MeanSquaredError(),
+      ...         input_spec=(tf.TensorSpec([None, 1]), tf.TensorSpec([None, 1])),
+      ...     )
+      >>> print(tff.learning.models.weights_type_from_model(model_fn))
+      <trainable=<float32[1,1],float32[1]>,non_trainable=<>>
     """
     if not isinstance(model, VariableModel):
         if not callable(model) or frameworks.is_keras_model(model):
@@ -169,7 +183,7 @@ def _variables(listed: Any) -> Any:
     values = [value for _, value in kept]
     if isinstance(listed, Mapping):
         return dict(kept) if type(listed) is dict else collections.OrderedDict(kept)
-    if containers.is_named_tuple(listed) or containers.is_attrs(listed):
+    if fields.is_named_tuple(listed) or fields.is_attrs(listed):
         return type(listed)(*values) if len(values) == len(elements) else values
     return tuple(values) if isinstance(listed, tuple) else values
 

@@ -70,6 +70,15 @@ def check_model_fn(model_fn: Any) -> None:
             signature="( -> VariableModel)",
             fix=fix,
         )
+    abstract: frozenset[str] = getattr(model_fn, "__abstractmethods__", frozenset())
+    if abstract:
+        missing = ", ".join(f"`{name}`" for name in sorted(abstract))
+        raise errors.ModelError(
+            f"the class `{model_fn.__name__}` is not a whole model.",
+            problems=[f"missing: {missing}"],
+            signature="( -> VariableModel)",
+            fix="define in the class what is missing.",
+        )
     try:
         inspect.signature(model_fn).bind()
     except TypeError as error:

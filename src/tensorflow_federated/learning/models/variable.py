@@ -42,38 +42,49 @@ class VariableModel(abc.ABC):
     and with any variable that the model does not list, as the constructor made them.
 
     Examples:
-      A linear model of one weight that reports the sum of its losses::
+      A linear model of one weight that reports the sum of its losses:
 
-          class Linear(tff.learning.models.VariableModel):
-              def __init__(self):
-                  self._weight = tf.Variable(lambda: tf.zeros([3, 1]), name="weight")
-                  self._loss_sum = tf.Variable(0.0, trainable=False, name="loss_sum")
-
-              trainable_variables = property(lambda self: [self._weight])
-              non_trainable_variables = property(lambda self: [])
-              local_variables = property(lambda self: [self._loss_sum])
-              input_spec = property(
-                  lambda self: (tf.TensorSpec([None, 3]), tf.TensorSpec([None, 1]))
-              )
-
-              def predict_on_batch(self, batch_input, training=True):
-                  return batch_input @ self._weight
-
-              def forward_pass(self, batch_input, training=True):
-                  x, y = batch_input
-                  predictions = self.predict_on_batch(x, training)
-                  loss = tf.reduce_mean((predictions - y) ** 2)
-                  self._loss_sum.assign_add(loss)
-                  return tff.learning.models.BatchOutput(loss, predictions, tf.shape(y)[0])
-
-              def report_local_unfinalized_metrics(self):
-                  return collections.OrderedDict(loss_sum=self._loss_sum)
-
-              def metric_finalizers(self):
-                  return collections.OrderedDict(loss_sum=lambda total: total)
-
-              def reset_metrics(self):
-                  self._loss_sum.assign(0.0)
+      >>> import numpy as np
+      >>> import tensorflow as tf
+      >>> import tensorflow_federated as tff
+      >>> class Linear(tff.learning.models.VariableModel):
+      ...     def __init__(self):
+      ...         self._weight = tf.Variable([[0.0]], name="weight")
+      ...         self._loss_sum = tf.Variable(0.0, trainable=False, name="loss_sum")
+      ...
+      ...     trainable_variables = property(lambda self: [self._weight])
+      ...     non_trainable_variables = property(lambda self: [])
+      ...     local_variables = property(lambda self: [self._loss_sum])
+      ...     input_spec = property(
+      ...         lambda self: (tf.TensorSpec([None, 1]), tf.TensorSpec([None, 1]))
+      ...     )
+      ...
+      ...     def predict_on_batch(self, batch_input, training=True):
+      ...         return batch_input @ self._weight
+      ...
+      ...     def forward_pass(self, batch_input, training=True):
+      ...         x, y = batch_input
+      ...         predictions = self.predict_on_batch(x, training)
+      ...         loss = tf.reduce_mean((predictions - y) ** 2)
+      ...         self._loss_sum.assign_add(loss)
+      ...         return tff.learning.models.BatchOutput(loss, predictions, tf.shape(y)[0])
+      ...
+      ...     def report_local_unfinalized_metrics(self):
+      ...         return collections.OrderedDict(loss_sum=self._loss_sum)
+      ...
+      ...     def metric_finalizers(self):
+      ...         return collections.OrderedDict(loss_sum=lambda total: total)
+      ...
+      ...     def reset_metrics(self):
+      ...         self._loss_sum.assign(0.0)
+      >>> sgd = tff.learning.optimizers.build_sgdm(learning_rate=0.5)
+      >>> process = tff.learning.algorithms.build_weighted_fed_avg(Linear, sgd)
+      >>> client_data = [[(np.float32([[1.0]]), np.float32([[3.0]]))]]
+      >>> state, metrics = process.next(process.initialize(), client_data)
+      >>> process.get_model_weights(state).trainable
+      [array([[3.]], dtype=float32)]
+      >>> metrics["client_work"]["train"]["loss_sum"]
+      np.float32(9.0)
     """
 
     @property

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from tensorflow_federated.core import errors as _errors
+from tensorflow_federated.core import namespaces as _namespaces
 from tensorflow_federated.learning.optimizers.gradients import (
     check_weights_gradients_match,
     handle_indexed_slices_gradients,
@@ -20,8 +18,4 @@ __all__ = [
     "handle_indexed_slices_gradients",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name.startswith("__"):
-        raise AttributeError(name)
-    raise _errors.unknown_name("tff.learning.optimizers", name, __all__)
+__getattr__, __dir__ = _namespaces.module_functions("tff.learning.optimizers", __all__)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tensorflow_federated.core import portable, trees
+from tensorflow_federated.core import errors, portable, trees
 from tensorflow_federated.learning.optimizers import gradients as gradients_module
 from tensorflow_federated.learning.optimizers import hyperparameters
 from tensorflow_federated.learning.optimizers.optimizer import LEARNING_RATE_KEY, Optimizer
@@ -86,6 +86,7 @@ def _where_given(gradient: Any, direction: Any) -> Any:
     return None if gradient is None else direction
 
 
+@errors.boundary
 def build_sgdm(learning_rate: Any = 0.01, momentum: Any = None) -> Optimizer[Any, Any, Any]:
     """Builds gradient descent, with momentum if wanted.
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from tensorflow_federated.core import errors as _errors
+from tensorflow_federated.core import namespaces as _namespaces
 from tensorflow_federated.learning.templates.apply_optimizer import (
     build_apply_optimizer_finalizer,
     reject_non_finite_update,
@@ -40,8 +38,4 @@ __all__ = [
     "reject_non_finite_update",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name.startswith("__"):
-        raise AttributeError(name)
-    raise _errors.unknown_name("tff.learning.templates", name, __all__)
+__getattr__, __dir__ = _namespaces.module_functions("tff.learning.templates", __all__)

@@ -95,6 +95,11 @@ def build_apply_optimizer_finalizer(
       ... )
       >>> print(process.next.type_signature.result.measurements)
       <update_non_finite=int32>@SERVER
+
+    Source: Reddi et al. (2021), "Adaptive Federated Optimization", arXiv:2003.00295, Algorithm 1
+    (FedOpt), its ServerOpt; there the delta is final - initial, and its negative the gradient.
+
+    Differs from TFF: `should_reject_update` may return None for no measurements.
     """
     optimizer = check_optimizer(optimizer_fn, "optimizer_fn", _NAME)
     weights_type = _checked_weights_type(model_weights_type)

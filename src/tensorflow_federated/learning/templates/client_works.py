@@ -8,7 +8,7 @@ from tensorflow_federated import templates
 from tensorflow_federated.core import placements
 from tensorflow_federated.core.computations import Computation
 from tensorflow_federated.core.types import StructType, StructWithPythonType
-from tensorflow_federated.learning.templates import errors, laws
+from tensorflow_federated.learning.templates import errors, hyperparameters, laws
 
 
 class ClientResult(NamedTuple):
@@ -24,11 +24,36 @@ class ClientResult(NamedTuple):
     update_weight: Any
 
 
-class ClientWorkProcess(templates.MeasuredProcess):
+class ClientWorkProcess(hyperparameters.HasHyperparameters, templates.MeasuredProcess):
     """A measured process from model weights and data at the clients to a `ClientResult` of each.
 
     Type: ``initialize: ( -> S@SERVER)``, ``next: (<S@SERVER,{W}@CLIENTS,{D*}@CLIENTS> ->
     <state=S@SERVER,result={<update=U,update_weight=V>}@CLIENTS,measurements=M@SERVER>)``.
+
+    Examples:
+      Each client sends the sum of its numbers, with the weight 1:
+
+      >>> import numpy as np
+      >>> import tensorflow_federated as tff
+      >>> @tff.federated_computation
+      ... def initialize():
+      ...     return tff.federated_value((), tff.SERVER)
+      >>> @tff.federated_computation(
+      ...     initialize.type_signature.result,
+      ...     tff.FederatedType(np.float32, tff.CLIENTS),
+      ...     tff.FederatedType(tff.SequenceType(np.float32), tff.CLIENTS),
+      ... )
+      ... def work(state, weights, client_data):
+      ...     result = tff.learning.templates.ClientResult(
+      ...         update=tff.sequence_sum(client_data),
+      ...         update_weight=tff.federated_value(np.float32(1), tff.CLIENTS),
+      ...     )
+      ...     nothing = tff.federated_value((), tff.SERVER)
+      ...     return tff.templates.MeasuredProcessOutput(state, tff.federated_zip(result), nothing)
+      >>> process = tff.learning.templates.ClientWorkProcess(initialize, work)
+      >>> process.next(process.initialize(), [0.0, 0.0], [[1.0, 2.0], [4.0]]).result
+      [ClientResult(update=np.float32(3.0), update_weight=np.float32(1.0)),
+       ClientResult(update=np.float32(4.0), update_weight=np.float32(1.0))]
     """
 
     def __init__(
@@ -78,34 +103,9 @@ class ClientWorkProcess(templates.MeasuredProcess):
                 ("the measurements of `next_fn`", result[2], server),
             ],
         )
-        _check_data(parameter[2].member, next_fn)
+        laws.check_data(parameter[2].member, next_fn)
         _check_result(result[1].member, next_fn)
-        state_type = laws.member_of(self.state_type)
-        self._get_hparams_fn = laws.get_hparams_or_default(state_type, get_hparams_fn)
-        self._set_hparams_fn = laws.set_hparams_or_default(
-            state_type, set_hparams_fn, self._get_hparams_fn.type_signature.result
-        )
-
-    @property
-    def get_hparams(self) -> Computation:
-        """The computation that reads the hyperparameters out of a state, ``(S -> H)``."""
-        return self._get_hparams_fn
-
-    @property
-    def set_hparams(self) -> Computation:
-        """The computation that replaces the hyperparameters in a state, ``(<S,H> -> S)``."""
-        return self._set_hparams_fn
-
-
-def _check_data(data_type: Any, next_fn: Computation) -> None:
-    if not laws.is_data_type(data_type):
-        raise errors.ClientDataTypeError(
-            "the clients' data must be a sequence, or a structure of sequences.",
-            problems=[f"the data of `next_fn`: expected T*, got {data_type}"],
-            signature=next_fn.type_signature,
-            fix="declare the parameter as "
-            "`tff.FederatedType(tff.SequenceType(batch_type), tff.CLIENTS)`.",
-        )
+        self._use_hparams(laws.member_of(self.state_type), get_hparams_fn, set_hparams_fn)
 
 
 def _check_result(result_type: Any, next_fn: Computation) -> None:

@@ -89,6 +89,36 @@ def compose_learning_process(
 
     Raises:
       CompositionError: if a part is none of its kind, or the types of two parts do not fit.
+
+    Examples:
+      >>> import numpy as np
+      >>> import tensorflow as tf
+      >>> import tensorflow_federated as tff
+      >>> def model_fn():
+      ...     dense = tf.keras.layers.Dense(1, kernel_initializer="zeros")
+      ...     return tff.learning.models.from_keras_model(
+      ...         tf.keras.Sequential([tf.keras.Input((1,)), dense]),
+      ...         loss=tf.keras.losses.MeanSquaredError(),
+      ...         input_spec=(tf.TensorSpec([None, 1]), tf.TensorSpec([None, 1])),
+      ...     )
+      >>> templates, sgd = tff.learning.templates, tff.learning.optimizers.build_sgdm(0.5)
+      >>> weights_type = tff.learning.models.weights_type_from_model(model_fn)
+      >>> @tff.tensorflow.computation
+      ... def initial_weights():
+      ...     return tff.learning.models.ModelWeights.from_model(model_fn())
+      >>> process = templates.compose_learning_process(
+      ...     initial_weights,
+      ...     templates.build_broadcast_process(weights_type),
+      ...     templates.build_model_delta_client_work(
+      ...         model_fn, sgd, tff.learning.ClientWeighting.NUM_EXAMPLES
+      ...     ),
+      ...     tff.aggregators.MeanFactory().create(
+      ...         weights_type["trainable"], tff.to_type(np.float32)
+      ...     ),
+      ...     templates.build_apply_optimizer_finalizer(sgd, weights_type),
+      ... )
+      >>> print(process.get_hparams.type_signature.result)
+      <client_work=<learning_rate=float32>,finalizer=<learning_rate=float32>>
     """
     iterative_process.check_computation("initial_model_weights_fn", initial_model_weights_fn)
     _check_kinds(model_weights_distributor, client_work, model_update_aggregator, model_finalizer)

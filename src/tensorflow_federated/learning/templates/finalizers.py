@@ -7,14 +7,39 @@ from typing import Any
 from tensorflow_federated import templates
 from tensorflow_federated.core import placements
 from tensorflow_federated.core.computations import Computation
-from tensorflow_federated.learning.templates import errors, laws
+from tensorflow_federated.learning.templates import errors, hyperparameters, laws
 
 
-class FinalizerProcess(templates.MeasuredProcess):
+class FinalizerProcess(hyperparameters.HasHyperparameters, templates.MeasuredProcess):
     """A measured process from model weights and an update, at the server, to new model weights.
 
     Type: ``initialize: ( -> S@SERVER)``, ``next: (<S@SERVER,W@SERVER,U@SERVER> ->
     <state=S@SERVER,result=W@SERVER,measurements=M@SERVER>)``.
+
+    Examples:
+      The model delta is initial - final, so it is subtracted:
+
+      >>> import numpy as np
+      >>> import tensorflow_federated as tff
+      >>> @tff.jax.computation(np.float32, np.float32)
+      ... def subtract(weights, update):
+      ...     return weights - update
+      >>> @tff.federated_computation
+      ... def initialize():
+      ...     return tff.federated_value((), tff.SERVER)
+      >>> @tff.federated_computation(
+      ...     initialize.type_signature.result,
+      ...     tff.FederatedType(np.float32, tff.SERVER),
+      ...     tff.FederatedType(np.float32, tff.SERVER),
+      ... )
+      ... def finalize(state, weights, update):
+      ...     nothing = tff.federated_value((), tff.SERVER)
+      ...     return tff.templates.MeasuredProcessOutput(
+      ...         state, tff.federated_map(subtract, (weights, update)), nothing
+      ...     )
+      >>> process = tff.learning.templates.FinalizerProcess(initialize, finalize)
+      >>> process.next(process.initialize(), 3.0, 1.0).result
+      np.float32(2.0)
     """
 
     def __init__(
@@ -71,18 +96,4 @@ class FinalizerProcess(templates.MeasuredProcess):
                 signature=next_fn.type_signature,
                 fix="return the model weights after the update.",
             )
-        state_type = laws.member_of(self.state_type)
-        self._get_hparams_fn = laws.get_hparams_or_default(state_type, get_hparams_fn)
-        self._set_hparams_fn = laws.set_hparams_or_default(
-            state_type, set_hparams_fn, self._get_hparams_fn.type_signature.result
-        )
-
-    @property
-    def get_hparams(self) -> Computation:
-        """The computation that reads the hyperparameters out of a state, ``(S -> H)``."""
-        return self._get_hparams_fn
-
-    @property
-    def set_hparams(self) -> Computation:
-        """The computation that replaces the hyperparameters in a state, ``(<S,H> -> S)``."""
-        return self._set_hparams_fn
+        self._use_hparams(laws.member_of(self.state_type), get_hparams_fn, set_hparams_fn)

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import collections
 from collections.abc import Sequence
-from typing import Any
 
-from tensorflow_federated.core import placements, tracing
+from tensorflow_federated.core import placements
 from tensorflow_federated.core.computations import Computation
 from tensorflow_federated.core.types import FederatedType, SequenceType, StructType, Type
 from tensorflow_federated.learning.templates import errors
 from tensorflow_federated.templates import errors as template_errors
-from tensorflow_federated.templates import iterative_process
 
 
 def check_number_of_arguments(what: str, next_fn: Computation, names: Sequence[str]) -> None:
@@ -67,10 +64,10 @@ def check_placements(
         )
 
 
-def is_data_type(member: Type) -> bool:
+def _is_data_type(member: Type) -> bool:
     """Whether a type is a sequence or a structure of sequences."""
     if isinstance(member, StructType):
-        return len(member) > 0 and all(is_data_type(element) for element in member)
+        return len(member) > 0 and all(_is_data_type(element) for element in member)
     return isinstance(member, SequenceType)
 
 
@@ -79,66 +76,51 @@ def member_of(federated_type: Type) -> Type:
     return federated_type.member if isinstance(federated_type, FederatedType) else federated_type
 
 
-def get_hparams_or_default(state_type: Type, get_hparams_fn: Any) -> Computation:
-    """Checks the computation that reads hyperparameters; without one, there are none.
+def check_data(data_type: Type, next_fn: Computation) -> None:
+    """Checks that clients' data is a sequence or a structure of sequences.
 
     Args:
-      state_type: the type of the state, without placement.
-      get_hparams_fn: a computation of the type ``(S -> H)``, or None.
-
-    Returns:
-      The computation.
+      data_type: its type, without placement.
+      next_fn: the computation that takes it, for messages.
 
     Raises:
-      TemplateNotComputationError: if it is something else.
-      GetHparamsTypeError: if it does not take the state.
+      ClientDataTypeError: if it is something else.
     """
-    if get_hparams_fn is None:
+    if not _is_data_type(data_type):
+        raise errors.ClientDataTypeError(
+            "the clients' data must be a sequence, or a structure of sequences.",
+            problems=[f"the data of `next_fn`: expected T*, got {data_type}"],
+            signature=next_fn.type_signature,
+            fix="declare the parameter as "
+            "`tff.FederatedType(tff.SequenceType(batch_type), tff.CLIENTS)`.",
+        )
 
-        def no_hparams(state: Any) -> Any:
-            del state
-            return collections.OrderedDict()
 
-        return tracing.federated_computation(no_hparams, state_type)
-    iterative_process.check_computation("get_hparams_fn", get_hparams_fn)
-    taken = get_hparams_fn.type_signature.parameter
+def check_getter(
+    getter: Computation,
+    state_type: Type,
+    name: str,
+    error_class: type[template_errors.TemplateError],
+) -> None:
+    """Checks that a computation takes a state.
+
+    Args:
+      getter: the computation.
+      state_type: the type of the state, without placement.
+      name: its name, for messages.
+      error_class: what is raised.
+
+    Raises:
+      TemplateError: if it does not; of the given class.
+    """
+    taken = getter.type_signature.parameter
     if taken is None or not taken.is_assignable_from(state_type):
-        raise errors.GetHparamsTypeError(
-            "`get_hparams_fn` must take the state.",
+        raise error_class(
+            f"`{name}` must take the state.",
             problems=[f"parameter: expected {state_type}, got {taken}"],
-            signature=get_hparams_fn.type_signature,
+            signature=getter.type_signature,
             fix=f"declare the parameter as {state_type}.",
         )
-    return get_hparams_fn
-
-
-def set_hparams_or_default(
-    state_type: Type, set_hparams_fn: Any, hparams_type: Type
-) -> Computation:
-    """Checks the computation that sets hyperparameters; without one, the state stays.
-
-    Args:
-      state_type: the type of the state, without placement.
-      set_hparams_fn: a computation of the type ``(<S,H> -> S)``, or None.
-      hparams_type: the type of the hyperparameters, for the default.
-
-    Returns:
-      The computation.
-
-    Raises:
-      TemplateNotComputationError: if it is something else.
-      SetHparamsTypeError: if it does not take the state first, and give a state.
-    """
-    if set_hparams_fn is None:
-
-        def unchanged(state: Any, hparams: Any) -> Any:
-            del hparams
-            return state
-
-        return tracing.federated_computation(unchanged, state_type, hparams_type)
-    iterative_process.check_computation("set_hparams_fn", set_hparams_fn)
-    check_setter(set_hparams_fn, state_type, "hparams", errors.SetHparamsTypeError)
-    return set_hparams_fn
 
 
 def check_setter(

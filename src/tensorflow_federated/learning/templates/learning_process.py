@@ -8,7 +8,7 @@ from tensorflow_federated import templates
 from tensorflow_federated.core import placements
 from tensorflow_federated.core.computations import Computation
 from tensorflow_federated.core.types import StructWithPythonType
-from tensorflow_federated.learning.templates import errors, laws
+from tensorflow_federated.learning.templates import errors, hyperparameters, laws
 from tensorflow_federated.templates import iterative_process
 
 
@@ -24,7 +24,7 @@ class LearningProcessOutput(NamedTuple):
     metrics: Any
 
 
-class LearningProcess(templates.IterativeProcess):
+class LearningProcess(hyperparameters.HasHyperparameters, templates.IterativeProcess):
     """An iterative process that learns a model, or evaluates one, from the data of clients.
 
     Type: ``initialize: ( -> S@SERVER)``, ``next: (<S@SERVER,{D*}@CLIENTS> ->
@@ -37,6 +37,38 @@ class LearningProcess(templates.IterativeProcess):
         for data in rounds:
             state, metrics = process.next(state, data)
         weights = process.get_model_weights(state)
+
+    Examples:
+      A process that learns the sum of all numbers that it sees:
+
+      >>> import numpy as np
+      >>> import tensorflow_federated as tff
+      >>> @tff.jax.computation(np.float32, np.float32)
+      ... def add(x, y):
+      ...     return x + y
+      >>> @tff.federated_computation
+      ... def initialize():
+      ...     return tff.federated_value(np.float32(0), tff.SERVER)
+      >>> @tff.federated_computation(
+      ...     tff.FederatedType(np.float32, tff.SERVER),
+      ...     tff.FederatedType(tff.SequenceType(np.float32), tff.CLIENTS),
+      ... )
+      ... def run_round(state, client_data):
+      ...     total = tff.federated_sum(tff.sequence_sum(client_data))
+      ...     return tff.learning.templates.LearningProcessOutput(
+      ...         tff.federated_map(add, (state, total)), total
+      ...     )
+      >>> process = tff.learning.templates.LearningProcess(
+      ...     initialize,
+      ...     run_round,
+      ...     tff.federated_computation(lambda state: state, np.float32),
+      ...     tff.federated_computation(lambda state, weights: weights, np.float32, np.float32),
+      ... )
+      >>> state = process.initialize()
+      >>> for client_data in ([[1.0], [2.0, 3.0]], [[4.0], []]):
+      ...     state, metrics = process.next(state, client_data)
+      >>> process.get_model_weights(state), metrics
+      (np.float32(10.0), np.float32(4.0))
     """
 
     def __init__(
@@ -92,14 +124,12 @@ class LearningProcess(templates.IterativeProcess):
         state_type = laws.member_of(self.state_type)
         iterative_process.check_computation("get_model_weights", get_model_weights)
         iterative_process.check_computation("set_model_weights", set_model_weights)
-        taken = get_model_weights.type_signature.parameter
-        if taken is None or not taken.is_assignable_from(state_type):
-            raise errors.GetModelWeightsTypeSignatureError(
-                "`get_model_weights` must take the state.",
-                problems=[f"parameter: expected {state_type}, got {taken}"],
-                signature=get_model_weights.type_signature,
-                fix=f"declare the parameter as {state_type}.",
-            )
+        laws.check_getter(
+            get_model_weights,
+            state_type,
+            "get_model_weights",
+            errors.GetModelWeightsTypeSignatureError,
+        )
         laws.check_setter(
             set_model_weights,
             state_type,
@@ -108,10 +138,7 @@ class LearningProcess(templates.IterativeProcess):
         )
         self._get_model_weights = get_model_weights
         self._set_model_weights = set_model_weights
-        self._get_hparams_fn = laws.get_hparams_or_default(state_type, get_hparams_fn)
-        self._set_hparams_fn = laws.set_hparams_or_default(
-            state_type, set_hparams_fn, self._get_hparams_fn.type_signature.result
-        )
+        self._use_hparams(state_type, get_hparams_fn, set_hparams_fn)
 
     @property
     def get_model_weights(self) -> Computation:
@@ -122,16 +149,6 @@ class LearningProcess(templates.IterativeProcess):
     def set_model_weights(self) -> Computation:
         """The computation that replaces the model weights in a state, ``(<S,W> -> S)``."""
         return self._set_model_weights
-
-    @property
-    def get_hparams(self) -> Computation:
-        """The computation that reads the hyperparameters out of a state, ``(S -> H)``."""
-        return self._get_hparams_fn
-
-    @property
-    def set_hparams(self) -> Computation:
-        """The computation that replaces the hyperparameters in a state, ``(<S,H> -> S)``."""
-        return self._set_hparams_fn
 
 
 def _check_placements(initialize_fn: Computation, next_fn: Computation) -> None:
@@ -149,11 +166,4 @@ def _check_placements(initialize_fn: Computation, next_fn: Computation) -> None:
         ],
         errors.LearningProcessPlacementError,
     )
-    if not laws.is_data_type(parameter[1].member):
-        raise errors.ClientDataTypeError(
-            "the clients' data must be a sequence, or a structure of sequences.",
-            problems=[f"the data of `next_fn`: expected T*, got {parameter[1].member}"],
-            signature=next_fn.type_signature,
-            fix="declare the parameter as "
-            "`tff.FederatedType(tff.SequenceType(batch_type), tff.CLIENTS)`.",
-        )
+    laws.check_data(parameter[1].member, next_fn)

@@ -63,6 +63,24 @@ def build_model_delta_client_work(
       ModelError: if `model_fn` does not make a model.
       OptimizerTypeError: if `optimizer` is no optimizer.
       TypeMismatchError: if another argument is not of its type.
+
+    Examples:
+      >>> import numpy as np
+      >>> import tensorflow as tf
+      >>> import tensorflow_federated as tff
+      >>> def model_fn():
+      ...     dense = tf.keras.layers.Dense(1, kernel_initializer="zeros")
+      ...     return tff.learning.models.from_keras_model(
+      ...         tf.keras.Sequential([tf.keras.Input((1,)), dense]),
+      ...         loss=tf.keras.losses.MeanSquaredError(),
+      ...         input_spec=(tf.TensorSpec([None, 1]), tf.TensorSpec([None, 1])),
+      ...     )
+      >>> sgd = tff.learning.optimizers.build_sgdm(learning_rate=0.5)
+      >>> work = tff.learning.templates.build_model_delta_client_work(
+      ...     model_fn, sgd, tff.learning.ClientWeighting.NUM_EXAMPLES
+      ... )
+      >>> print(work.next.type_signature.result["result"])
+      {<update=<float32[1,1],float32[1]>,update_weight=float32>}@CLIENTS
     """
     check_optimizer(optimizer, "optimizer", _NAME)
     arguments.check_client_weighting(client_weighting, _NAME)

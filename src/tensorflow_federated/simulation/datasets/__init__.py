@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
-from tensorflow_federated.simulation.datasets import digits as digits
-from tensorflow_federated.simulation.datasets import emnist as emnist
-from tensorflow_federated.simulation.datasets import partition as partition
-from tensorflow_federated.simulation.datasets.client_data import ClientData as ClientData
-from tensorflow_federated.simulation.datasets.in_memory import TestClientData as TestClientData
+from tensorflow_federated.core import namespaces as _namespaces
+from tensorflow_federated.simulation.datasets import digits, emnist, partition
+from tensorflow_federated.simulation.datasets.client_data import ClientData
+from tensorflow_federated.simulation.datasets.in_memory import TestClientData
+
+__all__ = [
+    "ClientData",
+    "TestClientData",
+    "digits",
+    "emnist",
+    "partition",
+]
+
+__getattr__, __dir__ = _namespaces.module_functions("tff.simulation.datasets", __all__)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 Seed: TypeAlias = int | Sequence[int] | None
 
 
-class UnknownClientError(errors.DatasetError, KeyError):
+class UnknownClientError(errors.DatasetError, KeyError, known_as="KeyError"):
     """A client id is not one of the data set's.
 
     Fails: `client_data.create_tf_dataset_for_client('nobody')`.

@@ -10,15 +10,18 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import http.client
+import io
 import lzma
 import os
 import pathlib
 import secrets
+import socket
 import time
 import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 from tensorflow_federated.core import errors
 
@@ -101,6 +104,7 @@ def get_file(
     source: Source,
     check: Callable[[pathlib.Path], None],
     prepare: Callable[[pathlib.Path], None],
+    check_download: Callable[[pathlib.Path], None],
     cache_dir: str | os.PathLike[str] | None = None,
 ) -> pathlib.Path:
     """Returns the path of a file, after downloading it if it is in none of `data_folders`.
@@ -111,27 +115,45 @@ def get_file(
         used. To be cheap.
       prepare: Called once with the path of a new file, before it gets its name: raises a
         `DatasetError` if it cannot be used. May be slow, and may add to the file.
+      check_download: Called before `prepare` where the file was downloaded, and not put there by
+        hand: raises a `DatasetError` if it is not the file that is offered.
       cache_dir: See `data_folders`.
 
     Raises:
-      DatasetError: If a file that was found cannot be used.
+      DatasetError: If a file that was found cannot be used, or a folder cannot be looked into.
       DownloadError: If the file is nowhere and cannot be downloaded, or what came is not the file;
         an `OSError`.
     """
     folders = data_folders(cache_dir)
     for folder in folders:
         path = folder / source.file_name
-        if path.is_file():
+        if _is_file(path):
             check(path)
             return path
     target = folders[0] / source.file_name
     for folder in folders:
         archive = folder / source.archive_name
-        if archive.is_file():
+        if _is_file(archive):
             _install_archive(archive, target, source, prepare)
             return target
-    _download(source, target, folders, prepare)
+
+    def check_and_prepare(path: pathlib.Path) -> None:
+        check_download(path)
+        prepare(path)
+
+    _download(source, target, folders, check_and_prepare)
     return target
+
+
+def _is_file(path: pathlib.Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError as error:
+        raise errors.DatasetError(
+            f"It cannot be seen whether `{path.name}` is there.",
+            problems=[f"folder: {path.parent}", f"reason: {error.strerror}"],
+            fix=f"make the folder readable, or name another in {_DATA_DIR_VARIABLE}.",
+        ) from error
 
 
 def _install_archive(
@@ -166,14 +188,14 @@ def _download(
     """Downloads, decompresses and checks a file."""
     limits = source.limits
     try:
-        with _open(source) as response:
+        deadline = _Deadline(limits.total_seconds)
+        with _open(source, deadline) as response:
             length = _content_length(response)
             if length is not None and length > limits.archive_bytes:
                 raise _RefusedError(f"{length:,} bytes are more than {limits.archive_bytes:,}")
-            deadline = time.monotonic() + limits.total_seconds
             with _progress(source, length) as report:
-                blocks = _before(deadline, limits.total_seconds, _blocks(response.read1))
-                chunks = _complete(_capped(blocks, limits.archive_bytes, report), length)
+                blocks = _capped(_blocks(response.read1), limits.archive_bytes, report)
+                chunks = _complete(blocks, length)
                 _install(chunks, target, limits, prepare)
     except (_RefusedError, errors.DatasetError, OSError, http.client.HTTPException) as error:
         choices = " or ".join(f"`{call}`" for call in source.alternatives)
@@ -201,14 +223,87 @@ def _reasons(error: Exception) -> list[str]:
     return [f"reason: {reason or type(reason).__name__}"]
 
 
+class _Deadline:
+    """The time at which a download has to be over, from the connection to the last byte."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._end = time.monotonic() + seconds
+
+    def check(self) -> None:
+        """Raises `_RefusedError` if the time is up."""
+        if time.monotonic() > self._end:
+            raise _RefusedError(f"the download takes longer than {self._seconds:,.0f} seconds")
+
+
+class _TimedReader(io.RawIOBase):
+    """Reads from a connection until the deadline, whatever the server sends how slowly."""
+
+    def __init__(self, raw: io.RawIOBase, deadline: _Deadline) -> None:
+        super().__init__()
+        self._raw = raw
+        self._deadline = deadline
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any, /) -> int | None:
+        self._deadline.check()
+        return self._raw.readinto(buffer)
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+class _TimedSocket:
+    """As much of a socket as `http.client` needs to read an answer."""
+
+    def __init__(self, connection: socket.socket, deadline: _Deadline) -> None:
+        self._connection = connection
+        self._deadline = deadline
+
+    def makefile(self, mode: str) -> io.BufferedReader:
+        """The answer of the server, as a file."""
+        assert mode == "rb"
+        raw = self._connection.makefile("rb", buffering=0)
+        return io.BufferedReader(_TimedReader(raw, self._deadline))
+
+
+class _TimedHandler(urllib.request.HTTPHandler, urllib.request.HTTPSHandler):
+    """Opens addresses, and reads status, headers and body before the deadline."""
+
+    def __init__(self, deadline: _Deadline) -> None:
+        super().__init__()
+        self._deadline = deadline
+
+    def http_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
+        return self.do_open(self._timed(http.client.HTTPConnection), req)
+
+    def https_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
+        return self.do_open(self._timed(http.client.HTTPSConnection), req)
+
+    def _timed(self, connection_class: type[http.client.HTTPConnection]) -> Any:
+        def respond(connection: Any, *args: Any, **kwargs: Any) -> http.client.HTTPResponse:
+            timed: Any = _TimedSocket(connection, self._deadline)
+            return http.client.HTTPResponse(timed, *args, **kwargs)
+
+        def connect(host: str, **kwargs: Any) -> http.client.HTTPConnection:
+            connection: Any = connection_class(host, **kwargs)
+            connection.response_class = respond
+            return connection
+
+        return connect
+
+
 @contextlib.contextmanager
-def _open(source: Source) -> Iterator[http.client.HTTPResponse]:
+def _open(source: Source, deadline: _Deadline) -> Iterator[http.client.HTTPResponse]:
     scheme = urllib.parse.urlsplit(source.url).scheme
     if scheme not in ("http", "https"):
         raise _RefusedError(f"`{scheme}` is no scheme of a download")
     request = urllib.request.Request(source.url, headers={"User-Agent": "tff-ng"})
     try:
-        opener = urllib.request.build_opener()
+        opener = urllib.request.build_opener(_TimedHandler(deadline))
         response = opener.open(request, timeout=source.limits.silence_seconds)
     except urllib.error.HTTPError as error:
         error.close()
@@ -241,14 +336,6 @@ def _capped(blocks: Iterator[bytes], limit: int, report: Callable[[int], None]) 
         if received > limit:
             raise _RefusedError(f"the archive has more than {limit:,} bytes")
         report(len(block))
-        yield block
-
-
-def _before(deadline: float, seconds: float, blocks: Iterator[bytes]) -> Iterator[bytes]:
-    """Passes blocks on until the deadline."""
-    for block in blocks:
-        if time.monotonic() > deadline:
-            raise _RefusedError(f"the download takes longer than {seconds:,.0f} seconds")
         yield block
 
 

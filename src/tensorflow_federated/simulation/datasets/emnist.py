@@ -57,7 +57,9 @@ def load_data(
     The file `emnist_all.sqlite` is looked for in `cache_dir`, in the folder that the environment
     variable `TFF_DATA_DIR` names, and in the user's cache folder (`~/.cache/tff-ng`); so is
     `emnist_all.sqlite.lzma`. If neither is there it is downloaded (about 170 MB; several GB when
-    decompressed) into the first of these folders. A client's examples are read from the file when
+    decompressed) into the first of these folders. What is downloaded has to have the counts of the
+    table; a file that was put there by hand, of some of the writers say, is taken as it is if its
+    tables and splits are those of this data set. A client's examples are read from the file when
     they are asked for; this may be done in many threads at once.
 
     Args:
@@ -87,11 +89,13 @@ def _load_data(
     cache_dir: str | os.PathLike[str] | None,
 ) -> tuple[sql_client_data.SqlClientData, sql_client_data.SqlClientData]:
     """Loads the data set from any source of this layout."""
+    prefix = "digits_only" if only_digits else "all"
+    splits = (f"{prefix}_train", f"{prefix}_test")
 
     def check(path: pathlib.Path) -> None:
         database = sql_database.SqlDatabase(path)
         database.check_layout()
-        database.check_sizes(sizes)
+        database.check_splits(splits)
 
     def prepare(path: pathlib.Path) -> None:
         check(path)
@@ -100,13 +104,15 @@ def _load_data(
         if not database.has_index():
             database.add_index()
 
-    path = download.get_file(source, check, prepare, cache_dir)
+    def check_download(path: pathlib.Path) -> None:
+        database = sql_database.SqlDatabase(path)
+        database.check_layout()
+        database.check_sizes(sizes)
+
+    path = download.get_file(source, check, prepare, check_download, cache_dir)
     database = sql_database.SqlDatabase(path)
-    prefix = "digits_only" if only_digits else "all"
-    return (
-        sql_client_data.SqlClientData(database, f"{prefix}_train", _FEATURES),
-        sql_client_data.SqlClientData(database, f"{prefix}_test", _FEATURES),
-    )
+    train, test = (sql_client_data.SqlClientData(database, split, _FEATURES) for split in splits)
+    return train, test
 
 
 def get_synthetic() -> in_memory.TestClientData:

@@ -11,7 +11,7 @@ import contextlib
 import dataclasses
 import pathlib
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TypeVar
 
 from tensorflow_federated.core import errors
@@ -105,6 +105,18 @@ class SqlDatabase:
                     problems.append(f"table `{table}`: has no {', '.join(sorted(missing))}")
         if problems:
             raise _refused(self.path, problems)
+
+    def check_splits(self, expected: Iterable[str]) -> None:
+        """Checks that the file has the splits that are expected, of any size.
+
+        Raises:
+          DatasetError: If it has not.
+        """
+        found = self.split_sizes()
+        problems = [f"split `{split}`: not there" for split in expected if split not in found]
+        if problems:
+            there = ", ".join(f"`{split}`" for split in found) or "none"
+            raise _refused(self.path, [*problems, f"splits: {there}"])
 
     def check_sizes(self, expected: Mapping[str, SplitSize]) -> None:
         """Checks that the file has the splits that are expected, of the size that is expected.

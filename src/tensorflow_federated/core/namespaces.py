@@ -1,0 +1,49 @@
+"""The namespaces of the public API: what they show, and what a name that is not there answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from tensorflow_federated.core import errors
+
+
+def module_functions(
+    owner: str, names: Iterable[str], load: Callable[[str], Any] | None = None
+) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
+    """The functions `__getattr__` and `__dir__` of a module that is a public namespace.
+
+    Args:
+      owner: how users call the module, for example `tff.learning`.
+      names: its public names.
+      load: gives the value of a public name that the module does not hold itself, when it is first
+        asked for; such a name is among `names`. None if there is no such name.
+
+    Returns:
+      The two functions. The first raises `RemovedNameError` with the nearest public name.
+
+    Examples:
+      >>> get_attribute, list_names = module_functions("tff", ["to_type", "CLIENTS"])
+      >>> list_names()
+      ['CLIENTS', 'to_type']
+      >>> get_attribute("to_tipe")
+      Traceback (most recent call last):
+      ...
+      tensorflow_federated.core.errors.RemovedNameError: `tff` has no attribute `to_tipe`.
+        ...
+    """
+    public = sorted(names)
+
+    @errors.boundary
+    def get_attribute(name: str) -> Any:
+        if name.startswith("__"):
+            # Protocols probe for these (`__path__`, `__wrapped__`): no place for a long message.
+            raise AttributeError(name)
+        if load is not None and name in public:
+            return load(name)
+        raise errors.unknown_name(owner, name, public)
+
+    def list_names() -> list[str]:
+        return list(public)
+
+    return get_attribute, list_names
