@@ -22,10 +22,8 @@ from tensorflow_federated.core.intrinsics import (
     federated_sum,
     federated_value,
     federated_zip,
-    sequence_map,
-    sequence_reduce,
-    sequence_sum,
 )
+from tensorflow_federated.core.local_intrinsics import sequence_map, sequence_reduce, sequence_sum
 from tensorflow_federated.core.placements import CLIENTS, SERVER
 from tensorflow_federated.core.tracing import Value, federated_computation, to_value
 from tensorflow_federated.core.types import (

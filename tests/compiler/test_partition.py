@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tensorflow_federated.compiler import compilation, plan
-from tensorflow_federated.core import errors, intrinsics
+from tensorflow_federated.core import errors, intrinsics, local_intrinsics
 from tensorflow_federated.core.placements import CLIENTS, SERVER
 from tensorflow_federated.core.tracing import federated_computation
 from tensorflow_federated.core.types import FederatedType, SequenceType, StructType
@@ -186,7 +186,7 @@ def test_an_aggregate_is_a_fold_from_a_server_value():
 
 def test_a_sequence_is_reduced_at_the_clients():
     def program(x):
-        return intrinsics.federated_sum(intrinsics.sequence_reduce(x, 0, add))
+        return intrinsics.federated_sum(local_intrinsics.sequence_reduce(x, 0, add))
 
     (step,) = plan_of(program, FederatedType(SequenceType(np.int32), CLIENTS)).steps
     assert isinstance(step, plan.ClientStep)
@@ -201,7 +201,7 @@ def test_evaluation_at_the_clients_is_client_work():
 
 
 def test_a_random_key_cannot_be_drawn_at_the_server():
-    draw = federated_computation(lambda: intrinsics.random_key())
+    draw = federated_computation(lambda: local_intrinsics.random_key())
     with pytest.raises(errors.PlacementError, match="random_key"):
         plan_of(lambda: intrinsics.federated_eval(draw, SERVER))
 

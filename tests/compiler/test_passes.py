@@ -11,7 +11,7 @@ import pytest
 from hypothesis import strategies as st
 
 from tensorflow_federated.compiler import compilation
-from tensorflow_federated.core import computations, intrinsics, ir
+from tensorflow_federated.core import computations, intrinsics, ir, local_intrinsics
 from tensorflow_federated.core.placements import CLIENTS, SERVER
 from tensorflow_federated.core.tracing import federated_computation
 from tensorflow_federated.core.types import FederatedType, SequenceType
@@ -48,8 +48,8 @@ def next_round(number):
 
 @federated_computation(WEIGHTS, SequenceType(np.float32))
 def client_work(weights, data):
-    trained = intrinsics.sequence_reduce(data, weights, train_on_batch)
-    return trained, intrinsics.sequence_reduce(data, 0.0, count)
+    trained = local_intrinsics.sequence_reduce(data, weights, train_on_batch)
+    return trained, local_intrinsics.sequence_reduce(data, 0.0, count)
 
 
 @federated_computation(

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tensorflow_federated.compiler import call_dominant, compilation, random_keys
-from tensorflow_federated.core import errors, intrinsics, ir, traversal
+from tensorflow_federated.core import errors, intrinsics, ir, local_intrinsics, traversal
 from tensorflow_federated.core.placements import CLIENTS
 from tensorflow_federated.core.tracing import federated_computation
 from tensorflow_federated.core.types import FederatedType, SequenceType
@@ -16,7 +16,7 @@ INT_CLIENTS = FederatedType(np.int32, CLIENTS)
 
 @federated_computation(np.int32)
 def draw(x):
-    return x, intrinsics.random_key()
+    return x, local_intrinsics.random_key()
 
 
 def numbered(function, parameter_type=INT_CLIENTS) -> ir.Lambda:
@@ -58,6 +58,6 @@ def test_a_program_without_draws_needs_no_keys():
 
 def test_a_loop_over_a_sequence_draws_nothing():
     numbers = SequenceType(np.int32)
-    each = federated_computation(lambda data: intrinsics.sequence_map(draw, data), numbers)
+    each = federated_computation(lambda data: local_intrinsics.sequence_map(draw, data), numbers)
     with pytest.raises(errors.PlacementError, match="sequence"):
         numbered(lambda x: intrinsics.federated_map(each, x), FederatedType(numbers, CLIENTS))

@@ -7,7 +7,7 @@ import collections
 import numpy as np
 import pytest
 
-from tensorflow_federated.core import errors, intrinsics, ir
+from tensorflow_federated.core import errors, intrinsics, ir, local_intrinsics
 from tensorflow_federated.core.placements import CLIENTS, SERVER
 from tensorflow_federated.core.tracing import federated_computation, to_value
 from tensorflow_federated.core.types import (
@@ -78,16 +78,16 @@ RESULTS = [
         INT_CLIENTS,
         "float32@SERVER",
     ),
-    (lambda s: intrinsics.sequence_sum(s), NUMBERS, "int32"),
-    (lambda s: intrinsics.sequence_reduce(s, 0, ADD), NUMBERS, "int32"),
-    (lambda s: intrinsics.sequence_map(lambda x: (x, x), s), NUMBERS, "<int32,int32>*"),
+    (lambda s: local_intrinsics.sequence_sum(s), NUMBERS, "int32"),
+    (lambda s: local_intrinsics.sequence_reduce(s, 0, ADD), NUMBERS, "int32"),
+    (lambda s: local_intrinsics.sequence_map(lambda x: (x, x), s), NUMBERS, "<int32,int32>*"),
     (
-        lambda s: intrinsics.sequence_sum(s),
+        lambda s: local_intrinsics.sequence_sum(s),
         FederatedType(NUMBERS, CLIENTS),
         "{int32}@CLIENTS",
     ),
     (
-        lambda s, z: intrinsics.sequence_reduce(s, z, ADD),
+        lambda s, z: local_intrinsics.sequence_reduce(s, z, ADD),
         [FederatedType(NUMBERS, CLIENTS), INT_CLIENTS],
         "{int32}@CLIENTS",
     ),
@@ -222,17 +222,17 @@ MISTAKES = {
         errors.TypeMismatchError,
     ),
     "reduce of no sequence": (
-        lambda x: intrinsics.sequence_reduce(x, 0, ADD),
+        lambda x: local_intrinsics.sequence_reduce(x, 0, ADD),
         np.int32,
         errors.TypeMismatchError,
     ),
     "reduce with an operator of another type": (
-        lambda s: intrinsics.sequence_reduce(s, 0.0, ADD),
+        lambda s: local_intrinsics.sequence_reduce(s, 0.0, ADD),
         NUMBERS,
         errors.TypeMismatchError,
     ),
     "sequence sum of strings": (
-        lambda s: intrinsics.sequence_sum(s),
+        lambda s: local_intrinsics.sequence_sum(s),
         SequenceType(np.str_),
         errors.SumIncompatibleError,
     ),

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tensorflow_federated.compiler import plan
-from tensorflow_federated.core import contexts, errors, intrinsics, ir
+from tensorflow_federated.core import contexts, errors, intrinsics, ir, local_intrinsics
 from tensorflow_federated.core.computations import ConcreteComputation
 from tensorflow_federated.core.local_computations import LocalComputation
 from tensorflow_federated.core.placements import CLIENTS
@@ -201,7 +201,7 @@ def test_the_data_of_a_chunk_is_let_go_before_the_next_one_is_read(monkeypatch):
     program = federated_computation(
         lambda x: intrinsics.federated_sum(
             intrinsics.federated_map(
-                federated_computation(lambda data: intrinsics.sequence_sum(data), numbers), x
+                federated_computation(lambda data: local_intrinsics.sequence_sum(data), numbers), x
             )
         ),
         FederatedType(numbers, CLIENTS),

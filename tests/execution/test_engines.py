@@ -10,7 +10,7 @@ import weakref
 import numpy as np
 import pytest
 
-from tensorflow_federated.core import contexts, errors, intrinsics, types
+from tensorflow_federated.core import contexts, errors, intrinsics, local_intrinsics, types
 from tensorflow_federated.core.placements import CLIENTS, SERVER
 from tensorflow_federated.core.tracing import federated_computation
 from tensorflow_federated.core.types import FederatedType, FunctionType, SequenceType, TensorType
@@ -238,16 +238,16 @@ def test_aggregates():
 
 def test_sequences_are_reduced_mapped_and_summed():
     numbers = SequenceType(np.int32)
-    assert run(lambda s: intrinsics.sequence_reduce(s, 0, add), [numbers], [1, 2, 3]) == 6
-    assert run(lambda s: intrinsics.sequence_sum(s), [numbers], [1, 2, 3]) == 6
-    assert run(lambda s: intrinsics.sequence_sum(s), [numbers], []) == 0
-    assert run(lambda s: intrinsics.sequence_map(triple, s), [numbers], [1, 2]) == [3, 6]
+    assert run(lambda s: local_intrinsics.sequence_reduce(s, 0, add), [numbers], [1, 2, 3]) == 6
+    assert run(lambda s: local_intrinsics.sequence_sum(s), [numbers], [1, 2, 3]) == 6
+    assert run(lambda s: local_intrinsics.sequence_sum(s), [numbers], []) == 0
+    assert run(lambda s: local_intrinsics.sequence_map(triple, s), [numbers], [1, 2]) == [3, 6]
 
 
 def test_sequences_at_the_clients():
     def program(data):
-        tripled = intrinsics.sequence_map(triple, data)
-        return intrinsics.federated_sum(intrinsics.sequence_reduce(tripled, 0, add))
+        tripled = local_intrinsics.sequence_map(triple, data)
+        return intrinsics.federated_sum(local_intrinsics.sequence_reduce(tripled, 0, add))
 
     numbers = FederatedType(SequenceType(np.int32), CLIENTS)
     assert run(program, [numbers], [[1, 2], [], [3]]) == 18
@@ -312,7 +312,7 @@ def test_two_rounds_in_one_program():
 
 @federated_computation(np.int32)
 def with_key(x):
-    return x, intrinsics.random_key()
+    return x, local_intrinsics.random_key()
 
 
 def drawn_keys(client_count: int) -> list[list[int]]:
@@ -340,7 +340,7 @@ def test_random_keys_depend_on_the_seed_and_the_call_alone():
 
 @federated_computation(np.int32)
 def with_two_keys(x):
-    return x, intrinsics.random_key(), intrinsics.random_key()
+    return x, local_intrinsics.random_key(), local_intrinsics.random_key()
 
 
 def draw_six_times(x):
@@ -375,7 +375,7 @@ def test_every_engine_draws_the_same_keys_whatever_is_left_out():
 
 def test_a_key_cannot_be_drawn_for_every_element_of_a_sequence():
     def draw_each(data):
-        return intrinsics.sequence_map(with_key, data)
+        return local_intrinsics.sequence_map(with_key, data)
 
     numbers = SequenceType(np.int32)
     with pytest.raises((errors.PlacementError, errors.ClientError), match="sequence"):
@@ -393,7 +393,7 @@ def test_a_key_cannot_be_drawn_in_an_aggregation():
 
     @federated_computation(np.int32, np.int32)
     def accumulate(total, x):
-        return add(total, drawn_sum(intrinsics.random_key(), x))
+        return add(total, drawn_sum(local_intrinsics.random_key(), x))
 
     identity = federated_computation(lambda x: x, np.int32)
     with pytest.raises(errors.PlacementError, match="random"):

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import tensorflow_federated as tff
-from tensorflow_federated.core import intrinsics
+from tensorflow_federated.core import local_intrinsics
 from tensorflow_federated.execution import random_keys
 from tensorflow_federated.jax import portable_computation
 
@@ -23,7 +23,7 @@ def double(x):
 
 @tff.federated_computation(np.int32)
 def draw_twice(x):
-    return double(x), exchanged(intrinsics.random_key(), intrinsics.random_key())
+    return double(x), exchanged(local_intrinsics.random_key(), local_intrinsics.random_key())
 
 
 def test_a_client_draws_two_keys(engine):

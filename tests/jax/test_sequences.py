@@ -9,7 +9,7 @@ import numpy as np
 
 import tensorflow_federated as tff
 from tensorflow_federated.compiler import random_keys
-from tensorflow_federated.core import intrinsics, ir
+from tensorflow_federated.core import ir, local_intrinsics
 from tensorflow_federated.execution import backends, sequences
 from tensorflow_federated.jax import portable_computation
 
@@ -120,7 +120,7 @@ def test_a_program_passes_on_what_jax_has_no_arrays_for():
 def test_a_program_knows_the_random_keys_of_its_client():
     program = tff.federated_computation(
         lambda x: portable_computation(lambda key, y: key + y, (np.int64, [2]), np.int64)(
-            intrinsics.random_key(), x
+            local_intrinsics.random_key(), x
         ),
         np.int64,
     )

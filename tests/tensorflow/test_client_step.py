@@ -12,7 +12,7 @@ import pytest
 import tensorflow as tf
 
 from tensorflow_federated.compiler import compilation, plan
-from tensorflow_federated.core import intrinsics, placements, tracing, types
+from tensorflow_federated.core import intrinsics, local_intrinsics, placements, tracing, types
 from tensorflow_federated.execution import (
     backends,
     contexts,
@@ -116,7 +116,7 @@ def federated_averaging(step_fn):
     def round_fn(weights, data):
         @tracing.federated_computation(WEIGHTS, DATA)
         def work(start, batches):
-            return update(start, intrinsics.sequence_reduce(batches, zero(start), step))
+            return update(start, local_intrinsics.sequence_reduce(batches, zero(start), step))
 
         results = intrinsics.federated_map(work, (intrinsics.federated_broadcast(weights), data))
         return intrinsics.federated_sum(results[0]), intrinsics.federated_sum(results[1])
@@ -274,8 +274,8 @@ def test_several_inputs_of_every_kind():
             zero = computation(lambda: 0.0)
             return combine(
                 first.scale,
-                intrinsics.sequence_reduce(first.data, zero(), total),
-                intrinsics.sequence_reduce(second, zero(), rows),
+                local_intrinsics.sequence_reduce(first.data, zero(), total),
+                local_intrinsics.sequence_reduce(second, zero(), rows),
             )
 
         return intrinsics.federated_sum(intrinsics.federated_map(work, (own, data)))
@@ -294,7 +294,7 @@ def test_maps_and_sums_of_sequences():
     def comp(data):
         @tracing.federated_computation(DATA)
         def work(batches):
-            return intrinsics.sequence_sum(intrinsics.sequence_map(square, batches))
+            return local_intrinsics.sequence_sum(local_intrinsics.sequence_map(square, batches))
 
         return intrinsics.federated_sum(intrinsics.federated_map(work, data))
 

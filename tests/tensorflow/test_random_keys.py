@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 import tensorflow_federated as tff
-from tensorflow_federated.core import intrinsics
+from tensorflow_federated.core import local_intrinsics
 from tensorflow_federated.execution import random_keys
 
 
@@ -17,7 +17,7 @@ def together(first, second):
 
 @tff.federated_computation(np.int32)
 def draw_twice(x):
-    return x, together(intrinsics.random_key(), intrinsics.random_key())
+    return x, together(local_intrinsics.random_key(), local_intrinsics.random_key())
 
 
 CLIENTS = tff.FederatedType(np.int32, tff.CLIENTS)

@@ -159,15 +159,17 @@ class Decorator:
     polymorphic.
     """
 
-    def __init__(self, tracer: Tracer, name: str) -> None:
+    def __init__(self, tracer: Tracer, name: str, doc: str) -> None:
         """Makes a decorator.
 
         Args:
           tracer: turns a Python function into a node.
           name: the public name of the decorator, for messages.
+          doc: what `help` shows.
         """
         self._tracer = tracer
         self.__name__ = name
+        self.__doc__ = doc
 
     @errors.boundary
     def __call__(self, *args: Any) -> Any:

@@ -373,12 +373,9 @@ def namespace_of(*arguments: Any) -> ArrayNamespace:
       >>> float(xp.sqrt(xp.sum(xp.square(np.float32([3, 4])))))
       5.0
     """
-    found = {
-        name
-        for argument in arguments
-        for leaf in trees.leaves(argument)
-        if (name := _namespace_name(cast("type[Any]", type(leaf)))) != NUMPY.name
-    }
+    leaves = [leaf for argument in arguments for leaf in trees.leaves(argument)]
+    found = {_namespace_name(cast("type[Any]", type(leaf))) for leaf in leaves}
+    found.discard(NUMPY.name)
     if not found:
         return NUMPY
     if len(found) > 1:

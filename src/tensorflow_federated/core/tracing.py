@@ -432,8 +432,10 @@ def _trace_federated(
     return ir.Lambda(parameter_name, parameter_type, node)
 
 
-federated_computation = computations.Decorator(_trace_federated, "tff.federated_computation")
-"""Makes a federated computation of a Python function that composes intrinsics and computations.
+federated_computation = computations.Decorator(
+    _trace_federated,
+    "tff.federated_computation",
+    """Makes a federated computation of a Python function that composes intrinsics and computations.
 
 `@tff.federated_computation(type, ...)` gives the types of the parameters. Without types, a function
 without parameters is traced at once, and one with parameters becomes polymorphic: it is traced for
@@ -443,7 +445,8 @@ its arguments; it can return a value or any structure of values.
 Raises:
   TracingError: if the function returns nothing, or uses a value of another computation.
   TypeMismatchError: if a computation or an intrinsic cannot be applied to what it is given.
-"""
+""",
+)
 
 
 def to_federated(value: Value) -> Value | None:

@@ -64,8 +64,10 @@ def _load_namespace() -> portable.ArrayNamespace:
     return namespace.JaxNamespace()
 
 
-computation = computations.Decorator(_trace_jax, "tff.jax.computation")
-"""Makes a local computation of a Python function on JAX arrays.
+computation = computations.Decorator(
+    _trace_jax,
+    "tff.jax.computation",
+    """Makes a local computation of a Python function on JAX arrays.
 
 The function is traced when a type is known, and compiled for each shape when it runs. It is written
 as any function for `jax.jit`: its arguments come in the containers of their types, and what it
@@ -80,10 +82,13 @@ Raises:
   TypeMismatchError: if the parameter is not made of tensors, or the result is not made of arrays.
 
 Differs from TFF: dimensions may be unknown; a polymorphic computation can be called.
-"""
+""",
+)
 
-portable_computation = computations.Decorator(_trace_portable, "portable_computation")
-"""Makes a local computation of a Python function that runs in every back end.
+portable_computation = computations.Decorator(
+    _trace_portable,
+    "portable_computation",
+    """Makes a local computation of a Python function that runs in every back end.
 
 The function uses operators and the operations of `core.portable` only; see there. It calls other
 Python functions, no computations. Its types are found by tracing it with JAX, where 64 bits are
@@ -92,7 +97,8 @@ kept.
 Raises:
   TypeMismatchError: if the parameter is not made of tensors of numbers and booleans, or the result
     not of arrays.
-"""
+""",
+)
 
 backends.register("jax", _load_backend)
 portable.register_namespace("jax", ("jax", "jaxlib"), _load_namespace)

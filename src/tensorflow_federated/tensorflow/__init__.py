@@ -74,8 +74,10 @@ def _convert_dataset(dataset: Any, element_type: Type) -> sequences.Sequence:
     return datasets.convert(dataset, element_type)
 
 
-computation = computations.Decorator(_trace, "tff.tensorflow.computation")
-"""Makes a local computation of a Python function on tensors.
+computation = computations.Decorator(
+    _trace,
+    "tff.tensorflow.computation",
+    """Makes a local computation of a Python function on tensors.
 
 The function is traced once for each type of argument, with AutoGraph if it is a `def`. Its
 arguments come in the containers of their types: tensors, `tf.data.Dataset`s for sequences, and
@@ -90,7 +92,8 @@ Raises:
   TypeMismatchError: if the result is not made of tensors and datasets.
 
 Differs from TFF: loops over datasets need no `tf.function` around them.
-"""
+""",
+)
 
 backends.register("tensorflow", _load_backend)
 sequences.register_dataset_converter(_is_dataset, _convert_dataset)

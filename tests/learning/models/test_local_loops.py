@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tensorflow_federated.core import intrinsics, placements, tracing, types
+from tensorflow_federated.core import intrinsics, local_intrinsics, placements, tracing, types
 from tensorflow_federated.learning import models, optimizers
 from tensorflow_federated.learning.models import local_loops
 
@@ -386,8 +386,10 @@ def test_many_clients_at_once_train_as_each_does_alone(fn, training):
 
     @tracing.federated_computation(spec.weights_type, loop.hparams_type, data_type)
     def train(weights, hparams, data):
-        start = loop.initialize(weights, hparams, intrinsics.random_key())
-        return loop.finish(weights, intrinsics.sequence_reduce(data, start, loop.step)).model_delta
+        start = loop.initialize(weights, hparams, local_intrinsics.random_key())
+        return loop.finish(
+            weights, local_intrinsics.sequence_reduce(data, start, loop.step)
+        ).model_delta
 
     @tracing.federated_computation(
         types.FederatedType(spec.weights_type, placements.SERVER),

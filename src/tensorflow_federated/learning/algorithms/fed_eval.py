@@ -10,7 +10,7 @@ import numpy as np
 
 from tensorflow_federated import aggregators
 from tensorflow_federated import templates as process_templates
-from tensorflow_federated.core import errors, intrinsics, placements, tracing
+from tensorflow_federated.core import errors, intrinsics, local_intrinsics, placements, tracing
 from tensorflow_federated.core.computations import ConcreteComputation
 from tensorflow_federated.core.types import (
     FederatedType,
@@ -152,8 +152,8 @@ def _local_evaluation(model: Any, data_type: Type) -> ConcreteComputation:
     loop = local_loops.build_eval_loop(model)
 
     def evaluate(weights: Any, data: Any) -> Any:
-        start = loop.initialize(weights, intrinsics.random_key())
-        return loop.finish(intrinsics.sequence_reduce(data, start, loop.step))
+        start = loop.initialize(weights, local_intrinsics.random_key())
+        return loop.finish(local_intrinsics.sequence_reduce(data, start, loop.step))
 
     return tracing.federated_computation(evaluate, model.weights_type, data_type)
 

@@ -9,7 +9,14 @@ from typing import Any
 import numpy as np
 
 from tensorflow_federated import jax, templates
-from tensorflow_federated.core import errors, intrinsics, placements, portable, tracing
+from tensorflow_federated.core import (
+    errors,
+    intrinsics,
+    local_intrinsics,
+    placements,
+    portable,
+    tracing,
+)
 from tensorflow_federated.core.computations import ConcreteComputation
 from tensorflow_federated.core.types import FederatedType, SequenceType, TensorType, Type
 from tensorflow_federated.learning.client_weighting import ClientWeighting
@@ -143,8 +150,8 @@ def _local_training(
     weigh = _client_weight(client_weighting, finished_type)
 
     def train(weights: Any, hparams: Any, data: Any) -> Any:
-        start = loop.initialize(weights, hparams, intrinsics.random_key())
-        finished = loop.finish(weights, intrinsics.sequence_reduce(data, start, loop.step))
+        start = loop.initialize(weights, hparams, local_intrinsics.random_key())
+        finished = loop.finish(weights, local_intrinsics.sequence_reduce(data, start, loop.step))
         return collections.OrderedDict(
             result=ClientResult(
                 finished.model_delta,
