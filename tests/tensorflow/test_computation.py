@@ -275,5 +275,10 @@ def test_a_federated_value_cannot_enter_a_computation():
     def total(x):
         return tff.tensorflow.computation(lambda y: y + x, np.float32)
 
-    with pytest.raises(errors.TypeMismatchError, match="holds no data"):
+    with pytest.raises(errors.TracingError, match="holds no data"):
         tff.federated_computation(total, tff.FederatedType(np.float32, tff.SERVER))
+
+
+def test_an_operation_of_tensorflow_on_a_federated_value_is_a_value_error_as_in_tff():
+    with pytest.raises(ValueError, match="holds no data"):
+        tff.federated_computation(lambda x: tf.add(x, 1), tff.FederatedType(np.int32, tff.CLIENTS))

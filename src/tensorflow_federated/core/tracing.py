@@ -247,8 +247,12 @@ class Value(computations.TypedObject):
         selector = ir.Lambda(name, member, ir.Selection(ir.Reference(name, member), index))
         return apply_at_placement(self._context, selector, self._node)
 
-    def _refuse(self, operation: str) -> NoReturn:
-        raise errors.TypeMismatchError(
+    def _refuse(
+        self,
+        operation: str,
+        cls: type[errors.FederatedError] = errors.TypeMismatchError,
+    ) -> NoReturn:
+        raise cls(
             f"{operation} a value of a federated computation is not possible: it holds no data "
             "while the computation is traced.",
             problems=[f"value: got {self.type_signature}"],
@@ -292,7 +296,8 @@ class Value(computations.TypedObject):
         self._refuse("arithmetic with")
 
     def __tf_tensor__(self, *args: object, **kwargs: object) -> NoReturn:
-        self._refuse("making a tensor of")
+        # TensorFlow itself raises a `ValueError` for what it cannot make a tensor of.
+        self._refuse("making a tensor of", errors.TracingError)
 
     def __float__(self) -> NoReturn:
         self._refuse("making a number of")
