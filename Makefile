@@ -3,9 +3,9 @@
 VENV := .venv
 BIN := $(VENV)/bin
 
-# The Pythons that TensorFlow has a release for. To name another interpreter: make PYTHON=/path/to/python3.12
-IS_SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
-PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
+# The Pythons that every check passes on. On 3.13 TensorFlow's AutoGraph leaves some loops unconverted. To name another interpreter: make PYTHON=/path/to/python3.12
+IS_SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))
+PYTHON ?= $(shell for python in python3 python3.12 python3.11; do \
 	$$python -c '$(IS_SUPPORTED)' 2>/dev/null && echo $$python && break; done)
 
 export TF_CPP_MIN_LOG_LEVEL ?= 2
@@ -58,11 +58,11 @@ $(VENV)/.installed-all: pyproject.toml | $(VENV)/.created
 
 $(VENV)/.created:
 	@test -n '$(PYTHON)' || { \
-	  echo 'This needs Python 3.11, 3.12 or 3.13, and found none:' >&2; \
+	  echo 'This needs Python 3.11 or 3.12, and found none:' >&2; \
 	  echo "python3 is $$(python3 --version 2>&1)." >&2; \
 	  echo 'Install one, or name it: make PYTHON=/path/to/python3.12' >&2; exit 1; }
 	@'$(PYTHON)' -c '$(IS_SUPPORTED)' || { \
-	  echo 'This needs Python 3.11, 3.12 or 3.13:' >&2; \
+	  echo 'This needs Python 3.11 or 3.12:' >&2; \
 	  echo "$(PYTHON) is $$('$(PYTHON)' --version 2>&1)." >&2; exit 1; }
 	@'$(PYTHON)' -c 'import ensurepip, venv' 2>/dev/null || { \
 	  echo 'This needs the venv module of $(PYTHON).' >&2; \

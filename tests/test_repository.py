@@ -99,7 +99,7 @@ def test_make_without_a_fit_python_says_which_it_needs(
         check=False,
     )
     assert done.returncode != 0
-    assert "needs Python 3.11, 3.12 or 3.13" in done.stderr
+    assert "needs Python 3.11 or 3.12" in done.stderr
     assert not (tmp_path / ".venv").exists()
 
 
