@@ -3,7 +3,8 @@
 VENV := .venv
 BIN := $(VENV)/bin
 
-# The Pythons that every check passes on. On 3.13 TensorFlow's AutoGraph leaves some loops unconverted. To name another interpreter: make PYTHON=/path/to/python3.12
+# The Pythons that every check passes on. On 3.13 TensorFlow's AutoGraph leaves some loops unconverted.
+# To name another interpreter: make PYTHON=/path/to/python3.12
 IS_SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))
 PYTHON ?= $(shell for python in python3 python3.12 python3.11; do \
 	$$python -c '$(IS_SUPPORTED)' 2>/dev/null && echo $$python && break; done)
