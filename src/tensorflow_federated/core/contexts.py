@@ -40,12 +40,6 @@ def set_default_factory(factory: Callable[[], Context]) -> None:
     _default_factory, _default = factory, None
 
 
-def set_default(context: Context) -> None:
-    """Makes a context the one that is current when no other is installed."""
-    global _default
-    _default = context
-
-
 def current() -> Context:
     """The context that a call happens in."""
     global _default

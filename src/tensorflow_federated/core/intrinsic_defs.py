@@ -138,8 +138,3 @@ _BY_URI = {definition.uri: definition for definition in _DEFINITIONS}
 def get(uri: str) -> IntrinsicDef:
     """The declaration of an intrinsic, by its uri."""
     return _BY_URI[uri]
-
-
-def all_definitions() -> tuple[IntrinsicDef, ...]:
-    """Every declaration, ordered by uri."""
-    return _DEFINITIONS
