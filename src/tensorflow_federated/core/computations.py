@@ -268,7 +268,9 @@ def pack_arguments(
         return args[0]
     if not isinstance(parameter_type, StructType):
         if not args and not kwargs:
-            raise fail(["arguments: expected one, got none"], fix="give the argument.")
+            raise fail(
+                ["arguments: expected one, got none"], fix=f"call `{name}(argument)`."
+            )
         if len(kwargs) == 1 and not args:
             return next(iter(kwargs.values()))
         raise fail([f"arguments: expected one, got {len(args) + len(kwargs)}"])
@@ -279,7 +281,9 @@ def pack_arguments(
     values: dict[int, Any] = dict(enumerate(args[: len(names)]))
     for key, value in kwargs.items():
         if key not in names:
-            problems.append(f"argument {key!r}: no parameter has this name")
+            nearest = errors.suggest_name(key, [each for each in names if each is not None])
+            meant = "" if nearest is None else f"; did you mean `{nearest}`?"
+            problems.append(f"argument {key!r}: no parameter has this name{meant}")
         elif (index := names.index(key)) in values:
             problems.append(f"argument {key!r}: given twice")
         else:

@@ -110,40 +110,95 @@ def _indented(text: str, continuation: int) -> str:
 class TypeMismatchError(FederatedError, TypeError, known_as="TypeError"):
     """A value or a type is not of the type that is expected there.
 
-    Fails, for 2.5 is no int32::
+    Examples:
+      Fails, for 2.5 is no int32:
 
-        @tff.tensorflow.computation(np.int32)
-        def double(x):
-            return 2 * x
+      >>> import numpy as np
+      >>> import tensorflow_federated as tff
+      >>> @tff.jax.computation(np.int32)
+      ... def double(x):
+      ...     return 2 * x
+      >>> double(2.5)
+      Traceback (most recent call last):
+        ...
+      tensorflow_federated.core.errors.TypeMismatchError: the value is not of the type that is
+        expected.
+        argument: expected int32, got the float 2.5
+        signature:   int32
+        where:       <doctest ...
+        fix:         give values of the dtypes, shapes and names that are expected; what a
+          dataset holds, its `element_spec` tells.
 
+      Mended:
 
-        double(2.5)
-
-    Mended: `double(2)`.
+      >>> double(2)
+      np.int32(4)
     """
 
 
 class TypeNotAssignableError(TypeMismatchError):
     """A value of one type is used where another type, not assignable from it, is expected.
 
-    Fails: `tff.TensorType(np.int32, [3]).check_assignable_from(tff.TensorType(np.int32, [None]))`.
-    Mended: the expected type may be the more general one, `tff.TensorType(np.int32, [None])`.
+    Examples:
+      Fails, for three numbers are needed, and there may be more:
+
+      >>> import numpy as np
+      >>> import tensorflow_federated as tff
+      >>> three = tff.TensorType(np.float32, [3])
+      >>> any_size = tff.TensorType(np.float32, [None])
+      >>> three.check_assignable_from(any_size)
+      Traceback (most recent call last):
+        ...
+      tensorflow_federated.core.errors.TypeNotAssignableError: A value of this type cannot be
+        used here.
+        expected float32[3], got float32[?]
+        where:       <doctest ...
+
+      Mended:
+
+      >>> any_size.check_assignable_from(three)
     """
 
 
 class TypesNotEquivalentError(TypeMismatchError):
     """Two types are not equivalent: values of one are not exactly the values of the other.
 
-    Fails: `tff.to_type(np.int32).check_equivalent_to(tff.to_type(np.int64))`.
-    Mended: give both the same dtype. Python containers may differ.
+    Examples:
+      Fails, for the dtypes differ:
+
+      >>> import numpy as np
+      >>> import tensorflow_federated as tff
+      >>> tff.to_type(np.int32).check_equivalent_to(tff.to_type(np.int64))
+      Traceback (most recent call last):
+        ...
+      tensorflow_federated.core.errors.TypesNotEquivalentError: The types are not equivalent.
+        expected int32, got int64
+        where:       <doctest ...
+
+      Mended:
+
+      >>> tff.to_type([np.int32]).check_equivalent_to(tff.to_type((np.int32,)))
     """
 
 
 class TypesNotIdenticalError(TypeMismatchError):
     """Two types are not identical: they differ, be it in a Python container only.
 
-    Fails: `tff.to_type([np.int32]).check_identical_to(tff.to_type((np.int32,)))`.
-    Mended: build both from a list, or use `check_equivalent_to`.
+    Examples:
+      Fails, for one is a list and one a tuple:
+
+      >>> import numpy as np
+      >>> import tensorflow_federated as tff
+      >>> tff.to_type([np.int32]).check_identical_to(tff.to_type((np.int32,)))
+      Traceback (most recent call last):
+        ...
+      tensorflow_federated.core.errors.TypesNotIdenticalError: The types are not identical.
+        expected the container list, got the container tuple
+        where:       <doctest ...
+
+      Mended:
+
+      >>> tff.to_type([np.int32]).check_identical_to(tff.to_type([np.int32]))
     """
 
 
@@ -158,103 +213,287 @@ class UnexpectedTypeError(TypeMismatchError):
 class ToTypeError(FederatedError, TypeError, known_as="TypeError"):
     """An object cannot be read as a type.
 
-    Fails: `tff.to_type(3)`, for 3 is a value.
-    Mended: `tff.to_type(np.int32)`.
+    Examples:
+      Fails, for 3 is a value:
+
+      >>> import numpy as np
+      >>> import tensorflow_federated as tff
+      >>> tff.to_type(3)
+      Traceback (most recent call last):
+        ...
+      tensorflow_federated.core.errors.ToTypeError: An object of type int is not a type spec.
+        got: 3
+        where:       <doctest ...
+        fix:         give a dtype (`np.int32`), a pair (`(np.int32, [3])`), or a container of
+          these.
+
+      Mended:
+
+      >>> tff.to_type(np.int32)
+      TensorType(np.int32)
     """
 
 
 class PlacementError(FederatedError, TypeError, known_as="TypeError"):
     """A value has the wrong placement, or none, for what is done with it.
 
-    Fails, for the sum is at the server already::
+    Examples:
+      Fails, for a value at the server is one already:
 
-        @tff.federated_computation(tff.FederatedType(np.int32, tff.SERVER))
-        def total(x):
-            return tff.federated_sum(x)
+      >>> import numpy as np
+      >>> import tensorflow_federated as tff
+      >>> def total(x):
+      ...     return tff.federated_sum(x)
+      >>> tff.federated_computation(total, tff.FederatedType(np.int32, tff.SERVER))
+      Traceback (most recent call last):
+        ...
+      tensorflow_federated.core.errors.PlacementError: `federated_sum` cannot be applied to this
+        argument.
+        value: expected a value at CLIENTS, got int32@SERVER
+        signature:   ({T}@CLIENTS -> T@SERVER)
+        where:       <doctest ...
+        fix:         a value at the server is one already: only values at the clients are
+          aggregated.
 
-    Mended: declare the parameter at `tff.CLIENTS`.
+      Mended:
+
+      >>> tff.federated_computation(total, tff.FederatedType(np.int32, tff.CLIENTS))
+      <computation total: ({int32}@CLIENTS -> int32@SERVER)>
     """
 
 
 class ArgumentError(FederatedError, TypeError, known_as="TypeError"):
-    """A computation or an intrinsic got the wrong number or the wrong names of arguments.
+    """A computation or an operator got the wrong number or the wrong names of arguments.
 
-    Fails: `add(1)` where `add` has the type `(<x=int32,y=int32> -> int32)`.
-    Mended: `add(1, 2)` or `add(x=1, y=2)`.
+    Examples:
+      Fails, for there are two parameters:
+
+      >>> import numpy as np
+      >>> import tensorflow_federated as tff
+      >>> @tff.jax.computation(np.int32, np.int32)
+      ... def add(x, y):
+      ...     return x + y
+      >>> add(1)
+      Traceback (most recent call last):
+        ...
+      tensorflow_federated.core.errors.ArgumentError: `add` cannot be called with these
+        arguments.
+        missing: y
+        signature:   (<x=int32,y=int32> -> int32)
+        where:       <doctest ...
+        fix:         give `x`, `y`.
+
+      Mended:
+
+      >>> add(1, y=2)
+      np.int32(3)
     """
 
 
 class StructureError(FederatedError, ValueError, known_as="ValueError"):
-    """A struct is malformed, or has not the names or the length that an operation needs.
+    """A structure is malformed, or has not the names or the length that an operation needs.
 
-    Fails: `tff.StructType([('a', np.int32), ('a', np.int32)])`, for `a` is there twice.
-    Mended: `tff.StructType([('a', np.int32), ('b', np.int32)])`.
+    Examples:
+      Fails, for `a` is there twice:
+
+      >>> import numpy as np
+      >>> import tensorflow_federated as tff
+      >>> tff.StructType([("a", np.int32), ("a", np.int32)])
+      Traceback (most recent call last):
+        ...
+      tensorflow_federated.core.errors.StructureError: The name `a` is there twice.
+        names: a, a
+        where:       <doctest ...
+        fix:         give each element its own name, or none.
+
+      Mended:
+
+      >>> str(tff.StructType([("a", np.int32), ("b", np.int32)]))
+      '<a=int32,b=int32>'
     """
 
 
 class ElementNameError(FederatedError, KeyError, AttributeError, known_as="AttributeError"):
-    """A struct or a struct type has no element of that name.
+    """A structure or its type has no element of that name.
 
-    Fails: `tff.structure.Struct.named(a=1).b`.
-    Mended: `tff.structure.Struct.named(a=1).a`.
+    Examples:
+      Fails, for the name is misspelt:
+
+      >>> import tensorflow_federated as tff
+      >>> weights = tff.structure.Struct([("kernel", 1), ("bias", 2)])
+      >>> weights.kernal
+      Traceback (most recent call last):
+        ...
+      tensorflow_federated.core.errors.ElementNameError: There is no element `kernal` in a
+        struct of length 2.
+        names: kernel, bias
+        where:       <doctest ...
+        fix:         did you mean `kernel`?
+
+      Mended:
+
+      >>> weights.kernel
+      1
     """
 
 
 class ElementIndexError(FederatedError, IndexError, known_as="IndexError"):
-    """A struct or a struct type has no element at that position.
+    """A structure or its type has no element at that position.
 
-    Fails: `tff.structure.Struct.named(a=1)[1]`.
-    Mended: `tff.structure.Struct.named(a=1)[0]`.
+    Examples:
+      Fails, for there are two elements:
+
+      >>> import tensorflow_federated as tff
+      >>> weights = tff.structure.Struct([("kernel", 1), ("bias", 2)])
+      >>> weights[2]
+      Traceback (most recent call last):
+        ...
+      tensorflow_federated.core.errors.ElementIndexError: There is no element 2 in a struct of
+        length 2.
+        where:       <doctest ...
+
+      Mended:
+
+      >>> weights[1]
+      2
     """
 
 
 class SumIncompatibleError(FederatedError, TypeError):
-    """Values of this type cannot be summed.
+    """Values of this type cannot be added up.
 
-    Fails: `tff.federated_sum(names)` where `names` is `{str}@CLIENTS`.
-    Mended: sum numbers, or collect the strings with `tff.federated_aggregate`.
+    Examples:
+      Fails, for strings are no numbers:
+
+      >>> import numpy as np
+      >>> import tensorflow_federated as tff
+      >>> def total(x):
+      ...     return tff.federated_sum(x)
+      >>> tff.federated_computation(total, tff.FederatedType(np.str_, tff.CLIENTS))
+      Traceback (most recent call last):
+        ...
+      tensorflow_federated.core.errors.SumIncompatibleError: `federated_sum` cannot be applied
+        to this argument.
+        value: expected numeric tensors, got {str}@CLIENTS
+        signature:   ({T}@CLIENTS -> T@SERVER)
+        where:       <doctest ...
+        fix:         sums need values at the clients, of numeric tensors.
+
+      Mended:
+
+      >>> tff.federated_computation(total, tff.FederatedType(np.int32, tff.CLIENTS))
+      <computation total: ({int32}@CLIENTS -> int32@SERVER)>
     """
 
 
 class MeanIncompatibleError(FederatedError, TypeError, known_as="TypeError"):
     """Values of this type cannot be averaged.
 
-    Fails: `tff.federated_mean(counts)` where `counts` is `{int32}@CLIENTS`.
-    Mended: map them to float32 first, with `tff.federated_map`.
+    Examples:
+      Fails, for the mean of integers is no integer:
+
+      >>> import numpy as np
+      >>> import tensorflow_federated as tff
+      >>> def average(x):
+      ...     return tff.federated_mean(x)
+      >>> tff.federated_computation(average, tff.FederatedType(np.int32, tff.CLIENTS))
+      Traceback (most recent call last):
+        ...
+      tensorflow_federated.core.errors.MeanIncompatibleError: `federated_mean` cannot be applied
+        to this argument.
+        value: expected float or complex tensors, got {int32}@CLIENTS
+        signature:   ({T}@CLIENTS -> T@SERVER)
+        where:       <doctest ...
+        fix:         cast the values to a float or complex dtype at the clients first.
+
+      Mended:
+
+      >>> tff.federated_computation(average, tff.FederatedType(np.float32, tff.CLIENTS))
+      <computation average: ({float32}@CLIENTS -> float32@SERVER)>
     """
 
 
 class InvalidNonAllEqualValueError(FederatedError, TypeError):
-    """A value at the clients is not given as its type says: as one value, or as a list of values.
+    """A value at the clients is not given as its type says: one value, or one of each client.
 
-    Fails: `f([1, 2])` where `f` has the type `(int32@CLIENTS -> int32@SERVER)`, for all clients
-    have one value.
-    Mended: `f(1)`, or declare the parameter as `{int32}@CLIENTS`.
+    Examples:
+      Fails, for each client has a value of its own:
 
-    Fails: `g(1)` where `g` has the type `({int32}@CLIENTS -> int32@SERVER)`, for each client has a
-    value of its own.
-    Mended: `g([1])` for one client, `g([1, 1, 1])` for three.
+      >>> import numpy as np
+      >>> import tensorflow_federated as tff
+      >>> @tff.federated_computation(tff.FederatedType(np.int32, tff.CLIENTS))
+      ... def total(values):
+      ...     return tff.federated_sum(values)
+      >>> total(3)
+      Traceback (most recent call last):
+        ...
+      tensorflow_federated.core.errors.InvalidNonAllEqualValueError: a value at the clients is
+        given as a list, with one value for each client.
+        argument: expected a list, got int 3
+        signature:   {int32}@CLIENTS
+        where:       <doctest ...
+        fix:         write `[value]` for one client.
+
+      Mended:
+
+      >>> total([3, 4])
+      np.int32(7)
     """
 
 
 class CardinalityError(FederatedError, ValueError, known_as="ValueError"):
     """The arguments of one call disagree about the number of clients.
 
-    Fails: `f([1, 2, 3], [1.0, 2.0])` where both parameters are placed at CLIENTS.
-    Mended: give every client one value in each argument.
+    Examples:
+      Fails, for the third client has no weight:
+
+      >>> import numpy as np
+      >>> import tensorflow_federated as tff
+      >>> numbers = tff.FederatedType(np.float32, tff.CLIENTS)
+      >>> @tff.federated_computation(numbers, numbers)
+      ... def mean(values, weights):
+      ...     return tff.federated_mean(values, weights)
+      >>> mean([1.0, 2.0, 3.0], [1.0, 1.0])
+      Traceback (most recent call last):
+        ...
+      tensorflow_federated.core.errors.CardinalityError: the arguments disagree about the number
+        of clients.
+        argument.values: values of 3 clients
+        argument.weights: values of 2 clients
+        signature:   <values={float32}@CLIENTS,weights={float32}@CLIENTS>
+        where:       <doctest ...
+        fix:         give every client one value in each argument.
+
+      Mended:
+
+      >>> mean([1.0, 2.0, 3.0], [1.0, 1.0, 2.0])
+      np.float32(2.25)
     """
 
 
 class TracingError(FederatedError, ValueError, known_as="ValueError"):
     """The Python function of a computation cannot be traced.
 
-    Fails, for a computation must return a value::
+    Examples:
+      Fails, for a computation has to return a value:
 
-        @tff.federated_computation
-        def nothing():
-            pass
+      >>> import tensorflow_federated as tff
+      >>> def zero():
+      ...     tff.federated_value(0, tff.SERVER)
+      >>> tff.federated_computation(zero)
+      Traceback (most recent call last):
+        ...
+      tensorflow_federated.core.errors.TracingError: `zero` returns nothing, and a computation
+        has to return a value.
+        result: expected a value, got None
+        signature:   ( -> ?)
+        where:       <doctest ...
+        fix:         end `zero` with `return` and the value.
 
-    Mended: `return tff.federated_value(0, tff.SERVER)`.
+      Mended:
+
+      >>> tff.federated_computation(lambda: tff.federated_value(0, tff.SERVER))
+      <computation <lambda>: ( -> int32@SERVER)>
     """
 
 
@@ -375,8 +614,22 @@ class MissingExtraError(FederatedError, ImportError):
 class RemovedNameError(FederatedError, AttributeError):
     """A name does not exist, was removed, or is misspelt.
 
-    Fails: `tff.federated_averge`.
-    Mended: the message names the nearest, or the one that replaces it.
+    Examples:
+      Fails, for there is no such name:
+
+      >>> import tensorflow_federated as tff
+      >>> tff.federated_averge
+      Traceback (most recent call last):
+        ...
+      tensorflow_federated.core.errors.RemovedNameError: `tff` has no attribute
+        `federated_averge`.
+        where:       <doctest ...
+        fix:         did you mean `tff.federated_value`?
+
+      Mended:
+
+      >>> tff.federated_mean.__name__
+      'federated_mean'
     """
 
 
@@ -397,6 +650,34 @@ def missing_extra(extra: str, what: str) -> MissingExtraError:
     return MissingExtraError(
         f"{what} needs the extra `{extra}`, which is not installed.",
         fix=f'pip install "tff-ng[{extra}]"',
+    )
+
+
+def returned_nothing(name: str, parameter: object | None, where: str | None) -> TracingError:
+    """Returns the error to raise where the function of a computation has no `return`.
+
+    Args:
+      name: The name of the function.
+      parameter: The type of its parameter; None if it takes none.
+      where: The line of its definition.
+
+    Returns:
+      The error, not raised yet.
+
+    Examples:
+      >>> print(returned_nothing("next_fn", "int32", "train.py:12 in `next_fn`"))
+      `next_fn` returns nothing, and a computation has to return a value.
+        result: expected a value, got None
+        signature:   (int32 -> ?)
+        where:       train.py:12 in `next_fn`
+        fix:         end `next_fn` with `return` and the value.
+    """
+    return TracingError(
+        f"`{name}` returns nothing, and a computation has to return a value.",
+        problems=["result: expected a value, got None"],
+        signature="( -> ?)" if parameter is None else f"({parameter} -> ?)",
+        where=where,
+        fix=f"end `{name}` with `return` and the value.",
     )
 
 

@@ -79,10 +79,11 @@ class TracingContext:
             return self.bind(ir.Call(comp.node))
         value = to_value(arg, parameter_type)
         actual = value.type_signature
-        if not parameter_type.is_assignable_from(actual):
+        differences = parameter_type.differences(actual, path="argument")
+        if differences:
             raise errors.TypeMismatchError(
                 f"`{comp.__name__}` cannot be called with this argument.",
-                problems=[f"argument: expected {parameter_type}, got {actual}"],
+                problems=differences,
                 signature=comp.type_signature.compact_representation(),
                 fix=_fix_for_call(parameter_type, actual, comp.__name__),
             )
@@ -92,7 +93,7 @@ class TracingContext:
 def _fix_for_call(expected: Type, actual: Type, name: str) -> str | None:
     if isinstance(actual, FederatedType) and expected.is_assignable_from(actual.member):
         return f"apply it where the values are: `tff.federated_map({name}, value)`."
-    return None
+    return f"give the type that `{name}` takes, or declare its parameter with the type of the value."
 
 
 def _outer_tracing_context() -> TracingContext | None:
@@ -426,11 +427,7 @@ def _trace_federated(
             else:
                 result = fn(argument)
         if result is None:
-            raise errors.TracingError(
-                f"`{name}` returned `None`, and a computation has to return a value.",
-                where=callsites.line_of(fn),
-                fix="end the function with `return ...`.",
-            )
+            raise errors.returned_nothing(name, parameter_type, callsites.line_of(fn))
         node = to_value(result).node
     if context.bindings:
         node = ir.Block(tuple(context.bindings), node)
