@@ -126,3 +126,23 @@ def test_open_and_with_body_are_inverses(computation):
     program = normalized(computation)
     bindings, result = call_dominant.open_lambda(program)
     assert str(call_dominant.with_body(program, bindings, result)) == str(program)
+
+
+def test_computations_may_be_nested_deeper_than_calls_of_python():
+    program = double
+    for _ in range(500):
+        program = federated_computation(lambda x, inner=program: inner(x), np.int32)
+    assert str(call_dominant.to_call_dominant(program.node)) == (
+        "(arg -> (let v=comp#double(arg) in v))"
+    )
+
+
+@pytest.mark.parametrize("size", [1, 50])
+def test_maps_one_after_the_other_are_as_many_calls(size):
+    def program(x):
+        for _ in range(size):
+            x = intrinsics.federated_map(double, x)
+        return x
+
+    bindings, _ = call_dominant.open_lambda(normalized(federated_computation(program, INT_CLIENTS)))
+    assert len(bindings) == size

@@ -23,7 +23,7 @@ twice = federated_computation(lambda g, x: g(g(x)), UNARY, np.int32)
 
 
 def test_functions_are_found_in_the_type():
-    assert functions.function_paths(twice.type_signature.parameter) == [(0,)]
+    assert functions.function_paths(twice.type_signature.parameter) == ((0,),)
 
 
 def test_a_function_that_is_given_is_inlined():

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import strategies as st
 
 from tensorflow_federated.compiler import compilation
-from tensorflow_federated.core import computations, intrinsics, ir, local_intrinsics
+from tensorflow_federated.core import computations, intrinsics, ir, local_intrinsics, portable
 from tensorflow_federated.core.placements import CLIENTS, SERVER
 from tensorflow_federated.core.tracing import federated_computation
 from tensorflow_federated.core.types import FederatedType, SequenceType
@@ -124,6 +124,30 @@ def positive(x):
     return x * x + 1
 
 
+@portable_computation(np.float32)
+def to_integer(x):
+    xp = portable.namespace_of(x)
+    return xp.cast(xp.clip(x, -1e6, 1e6), np.int32)
+
+
+@portable_computation(np.int32)
+def to_float(x):
+    xp = portable.namespace_of(x)
+    return xp.cast(x, np.float32)
+
+
+@portable_computation(np.float32)
+def three_keys(x):
+    xp = portable.namespace_of(x)
+    return xp.stack([xp.cast(xp.clip(xp.abs(x), 0.0, 4.0), np.int32) for _ in range(3)])
+
+
+@portable_computation(np.float32, np.int32)
+def scaled(x, key):
+    xp = portable.namespace_of(x, key)
+    return x * xp.cast(key, np.float32)
+
+
 @federated_computation(np.float32)
 def shift_twice(x):
     shift(combine(x, x))
@@ -137,8 +161,34 @@ def as_pair(x):
 
 Step = tuple[str, int, int]
 
-CLIENT_OPERATIONS = ("map", "compose", "combine", "broadcast", "identity", "pair", "eval")
-SERVER_OPERATIONS = ("sum", "mean", "weighted", "aggregate", "apply", "combine", "sum of pairs")
+CLIENT_OPERATIONS = (
+    "map",
+    "compose",
+    "combine",
+    "broadcast",
+    "identity",
+    "pair",
+    "eval",
+    "map for all",
+    "select",
+)
+SERVER_OPERATIONS = (
+    "sum",
+    "mean",
+    "weighted",
+    "weighted for all",
+    "aggregate",
+    "apply",
+    "combine",
+    "sum of pairs",
+    "max",
+    "min",
+    "reduce",
+    "collect",
+    "secure sum",
+    "secure sum of bits",
+    "secure modular sum",
+)
 
 
 def build_program(steps: list[Step]) -> computations.ConcreteComputation:
@@ -153,6 +203,12 @@ def build_program(steps: list[Step]) -> computations.ConcreteComputation:
         def server(index):
             return at_server[index % len(at_server)]
 
+        def integers(i):
+            return intrinsics.federated_map(to_integer, client(i))
+
+        def floats(value):
+            return intrinsics.federated_map(to_float, value)
+
         def pair(i):
             return intrinsics.federated_map(as_pair, client(i))
 
@@ -166,6 +222,17 @@ def build_program(steps: list[Step]) -> computations.ConcreteComputation:
             "identity": lambda i, j: intrinsics.federated_map(lambda x: x, client(i)),
             "pair": lambda i, j: pair(i).shifted,
             "eval": lambda i, j: intrinsics.federated_eval(lambda: shift(2.0), CLIENTS),
+            "map for all": lambda i, j: intrinsics.federated_map_all_equal(
+                shift_twice, intrinsics.federated_broadcast(server(i))
+            ),
+            "select": lambda i, j: local_intrinsics.sequence_sum(
+                intrinsics.federated_select(
+                    intrinsics.federated_map(three_keys, client(i)),
+                    intrinsics.federated_value(5, SERVER),
+                    server(j),
+                    scaled,
+                )
+            ),
         }
         server_rules = {
             "sum": lambda i, j: intrinsics.federated_sum(client(i)),
@@ -179,6 +246,22 @@ def build_program(steps: list[Step]) -> computations.ConcreteComputation:
             "apply": lambda i, j: intrinsics.federated_map(shift_twice, server(i)),
             "combine": lambda i, j: intrinsics.federated_map(combine, (server(i), server(j))),
             "sum of pairs": lambda i, j: intrinsics.federated_sum(pair(i)).same,
+            "weighted for all": lambda i, j: intrinsics.federated_mean(
+                client(i), intrinsics.federated_broadcast(at_server[0])
+            ),
+            "max": lambda i, j: intrinsics.federated_max(client(i)),
+            "min": lambda i, j: intrinsics.federated_min(client(i)),
+            "reduce": lambda i, j: intrinsics.federated_reduce(client(i), shift(1.0), combine),
+            "collect": lambda i, j: local_intrinsics.sequence_sum(
+                intrinsics.federated_collect(client(i))
+            ),
+            "secure sum": lambda i, j: floats(intrinsics.federated_secure_sum(integers(i), 10**7)),
+            "secure sum of bits": lambda i, j: floats(
+                intrinsics.federated_secure_sum_bitwidth(integers(i), 30)
+            ),
+            "secure modular sum": lambda i, j: floats(
+                intrinsics.federated_secure_modular_sum(integers(i), 17)
+            ),
         }
         for operation, i, j in steps:
             if operation.startswith("client "):

@@ -30,7 +30,7 @@ def numbers_of(program: ir.Node) -> list[int]:
         for node in traversal.iterate(program)
         if isinstance(node, ir.Call)
         and isinstance(node.function, ir.Intrinsic)
-        and node.function.uri == random_keys.URI
+        and node.function.uri == random_keys.NUMBERED_URI
     )
 
 

@@ -30,6 +30,9 @@ def function(name: str, parameter, result) -> ir.Reference:
 
 HALF = function("half", np.float32, np.float32)
 ADD = function("add", [np.int32, np.int32], np.int32)
+KEYS = FederatedType((np.int32, [2]), CLIENTS)
+TABLE = FederatedType((np.float32, [4]), SERVER)
+PICK = function("pick", [(np.float32, [4]), np.int32], np.float32)
 
 RESULTS = [
     (lambda x: intrinsics.federated_sum(x), INT_CLIENTS, "int32@SERVER"),
@@ -76,6 +79,50 @@ RESULTS = [
             x, 0, ADD, ADD, function("report", np.int32, np.float32)
         ),
         INT_CLIENTS,
+        "float32@SERVER",
+    ),
+    (
+        lambda x: intrinsics.federated_map_all_equal(HALF, x),
+        FederatedType(np.float32, CLIENTS, all_equal=True),
+        "float32@CLIENTS",
+    ),
+    (lambda x: intrinsics.federated_max(x), FLOAT_CLIENTS, "float32@SERVER"),
+    (lambda x: intrinsics.federated_min(x), INT_CLIENTS, "int32@SERVER"),
+    (lambda x: intrinsics.federated_collect(x), INT_CLIENTS, "int32*@SERVER"),
+    (lambda x: intrinsics.federated_reduce(x, 0, ADD), INT_CLIENTS, "int32@SERVER"),
+    (lambda x: intrinsics.federated_secure_sum(x, 9), INT_CLIENTS, "int32@SERVER"),
+    (lambda x: intrinsics.federated_secure_sum_bitwidth(x, 9), INT_CLIENTS, "int32@SERVER"),
+    (lambda x: intrinsics.federated_secure_modular_sum(x, 9), INT_CLIENTS, "int32@SERVER"),
+    (
+        lambda x: intrinsics.federated_secure_sum(x, collections.OrderedDict(a=1, b=[2])),
+        FederatedType([("a", np.int64), ("b", [(np.int8, [3])])], CLIENTS),
+        "<a=int64,b=<int8[3]>>@SERVER",
+    ),
+    (
+        lambda k, m, v: intrinsics.federated_select(k, m, v, PICK),
+        [KEYS, INT_SERVER, TABLE],
+        "{float32*}@CLIENTS",
+    ),
+    (
+        lambda k, m, v: intrinsics.federated_secure_select(k, m, v, PICK),
+        [KEYS, INT_SERVER, TABLE],
+        "{float32*}@CLIENTS",
+    ),
+    (
+        lambda k, m, v: intrinsics.federated_select(k, m, [v, m], lambda value, key: (key, value)),
+        [KEYS, INT_SERVER, TABLE],
+        "{<int32,<float32[4],int32>>*}@CLIENTS",
+    ),
+    (lambda x: intrinsics.federated_mean(x, 2), FLOAT_CLIENTS, "float32@SERVER"),
+    (lambda x: intrinsics.federated_mean(x, np.float64(2)), FLOAT_CLIENTS, "float32@SERVER"),
+    (
+        lambda x, w: intrinsics.federated_mean(x, w),
+        [FLOAT_CLIENTS, np.float32],
+        "float32@SERVER",
+    ),
+    (
+        lambda x, w: intrinsics.federated_mean(x, w),
+        [FLOAT_CLIENTS, FederatedType(np.float32, CLIENTS, all_equal=True)],
         "float32@SERVER",
     ),
     (lambda s: local_intrinsics.sequence_sum(s), NUMBERS, "int32"),
@@ -160,10 +207,97 @@ MISTAKES = {
         INT_CLIENTS,
         errors.MeanIncompatibleError,
     ),
-    "weight that is a number": (
+    "weight that is a string": (
+        lambda x: intrinsics.federated_mean(x, weight="1"),
+        FLOAT_CLIENTS,
+        errors.TypeMismatchError,
+    ),
+    "weight at the server": (
+        lambda x, w: intrinsics.federated_mean(x, w),
+        [FLOAT_CLIENTS, FederatedType(np.float32, SERVER)],
+        errors.PlacementError,
+    ),
+    "mean of a value without placement": (
         lambda x: intrinsics.federated_mean(x, weight=1.0),
+        [np.float32, np.float32],
+        errors.PlacementError,
+    ),
+    "sum of a structure with one string": (
+        lambda x: intrinsics.federated_sum(x),
+        FederatedType([("a", np.int32), ("b", [np.float32, np.str_])], CLIENTS),
+        errors.SumIncompatibleError,
+    ),
+    "map of a function of another structure": (
+        lambda x: intrinsics.federated_map(
+            function("f", [("a", np.int32), ("b", np.int64)], np.int32), x
+        ),
+        FederatedType([("a", np.int32), ("b", np.int32)], CLIENTS),
+        errors.TypeMismatchError,
+    ),
+    "map for all of a value of each": (
+        lambda x: intrinsics.federated_map_all_equal(HALF, x),
         FLOAT_CLIENTS,
         errors.PlacementError,
+    ),
+    "maximum of strings": (
+        lambda x: intrinsics.federated_max(x),
+        FederatedType(np.str_, CLIENTS),
+        errors.OrderIncompatibleError,
+    ),
+    "minimum of a server value": (
+        lambda x: intrinsics.federated_min(x),
+        INT_SERVER,
+        errors.PlacementError,
+    ),
+    "collection of sequences": (
+        lambda x: intrinsics.federated_collect(x),
+        FederatedType(NUMBERS, CLIENTS),
+        errors.TypeMismatchError,
+    ),
+    "reduction with an operator of another type": (
+        lambda x: intrinsics.federated_reduce(x, 0.0, ADD),
+        INT_CLIENTS,
+        errors.TypeMismatchError,
+    ),
+    "secure sum of floats": (
+        lambda x: intrinsics.federated_secure_sum(x, 10),
+        FLOAT_CLIENTS,
+        errors.TypeMismatchError,
+    ),
+    "secure sum with a bound of another structure": (
+        lambda x: intrinsics.federated_secure_sum(x, collections.OrderedDict(a=1)),
+        FederatedType([("a", np.int32), ("b", np.int32)], CLIENTS),
+        errors.TypeMismatchError,
+    ),
+    "secure sum with a bound at the server": (
+        lambda x, bound: intrinsics.federated_secure_sum(x, bound),
+        [INT_CLIENTS, INT_SERVER],
+        errors.TypeMismatchError,
+    ),
+    "secure sum of too many bits": (
+        lambda x: intrinsics.federated_secure_sum_bitwidth(x, [8, 63]),
+        FederatedType([np.int32, np.int64], CLIENTS),
+        errors.SecureSumError,
+    ),
+    "secure sum with a modulus of zero": (
+        lambda x: intrinsics.federated_secure_modular_sum(x, 0),
+        INT_CLIENTS,
+        errors.SecureSumError,
+    ),
+    "selection with keys of another dtype": (
+        lambda k, m, v: intrinsics.federated_select(k, m, v, PICK),
+        [FederatedType((np.int64, [2]), CLIENTS), INT_SERVER, TABLE],
+        errors.TypeMismatchError,
+    ),
+    "selection with a number for a placed one": (
+        lambda k, v: intrinsics.federated_select(k, 4, v, PICK),
+        [KEYS, TABLE],
+        errors.PlacementError,
+    ),
+    "selection by a function of another type": (
+        lambda k, m, v: intrinsics.federated_select(k, m, v, HALF),
+        [KEYS, INT_SERVER, TABLE],
+        errors.TypeMismatchError,
     ),
     "weight that is a vector": (
         lambda x, w: intrinsics.federated_mean(x, w),

@@ -89,6 +89,25 @@ class _Normalizer:
 
     def evaluate(self, node: ir.Node, scope: Mapping[str, _Symbol], bindings: Bindings) -> _Symbol:
         """What a node stands for; the calls that it makes are added to the bindings."""
+        # The last thing that a node stands for is evaluated in its place, not below it: programs
+        # may be nested deeper than Python's calls.
+        while True:
+            match node:
+                case ir.Block(locals=local_bindings, result=result):
+                    inner = dict(scope)
+                    for name, bound in local_bindings:
+                        inner[name] = self.evaluate(bound, inner, bindings)
+                    node, scope = result, inner
+                case ir.Call(function=function, argument=argument):
+                    applied = self.evaluate(function, scope, bindings)
+                    given = None if argument is None else self.evaluate(argument, scope, bindings)
+                    if not isinstance(applied, _Closure):
+                        return self._call(applied, given, bindings)
+                    node, scope = applied.function.result, _scope_inside(applied, given)
+                case _:
+                    return self._value_of(node, scope, bindings)
+
+    def _value_of(self, node: ir.Node, scope: Mapping[str, _Symbol], bindings: Bindings) -> _Symbol:
         match node:
             case ir.Reference(name=name):
                 return scope.get(name, node)
@@ -99,29 +118,20 @@ class _Normalizer:
                 assert isinstance(symbol, ir.Node)
                 return ir.select(symbol, index)
             case ir.Struct(elements=elements, container=container):
-                symbols = tuple((n, self.evaluate(e, scope, bindings)) for n, e in elements)
+                symbols = tuple([(n, self.evaluate(e, scope, bindings)) for n, e in elements])
                 return _Record(symbols, container, any(_has_function(s) for _, s in symbols))
             case ir.Lambda():
                 return _Closure(node, scope)
-            case ir.Block(locals=local_bindings, result=result):
-                inner = dict(scope)
-                for name, bound in local_bindings:
-                    inner[name] = self.evaluate(bound, inner, bindings)
-                return self.evaluate(result, inner, bindings)
-            case ir.Call(function=function, argument=argument):
-                applied = self.evaluate(function, scope, bindings)
-                given = None if argument is None else self.evaluate(argument, scope, bindings)
-                return self._apply(applied, given, bindings)
             case _:
                 return node
 
     def _apply(self, applied: _Symbol, given: _Symbol | None, bindings: Bindings) -> _Symbol:
         if isinstance(applied, _Closure):
-            name = applied.function.parameter_name
-            scope = dict(applied.scope)
-            if name is not None and given is not None:
-                scope[name] = given
-            return self.evaluate(applied.function.result, scope, bindings)
+            return self.evaluate(applied.function.result, _scope_inside(applied, given), bindings)
+        return self._call(applied, given, bindings)
+
+    def _call(self, applied: _Symbol, given: _Symbol | None, bindings: Bindings) -> _Symbol:
+        """Binds the call of what is no lambda."""
         assert isinstance(applied, ir.Node)
         call = ir.Call(applied, None if given is None else self.quote(given))
         name = self._names.fresh("v")
@@ -150,6 +160,15 @@ class _Normalizer:
             given = ir.Reference(self._names.fresh("arg"), parameter)
         result = self.quote(self._apply(symbol, given, bindings))
         return close_lambda(given, bindings, result)
+
+
+def _scope_inside(closure: _Closure, given: _Symbol | None) -> dict[str, _Symbol]:
+    """What the names in a lambda that is applied stand for."""
+    scope = dict(closure.scope)
+    name = closure.function.parameter_name
+    if name is not None and given is not None:
+        scope[name] = given
+    return scope
 
 
 def _parameter_of(symbol: _Symbol) -> Type | None:

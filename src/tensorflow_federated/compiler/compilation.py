@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from tensorflow_federated.compiler import (
     call_dominant,
     lower_aggregations,
+    lower_secure_sums,
+    lower_selections,
     partition,
     plan,
     random_keys,
@@ -35,6 +37,10 @@ PASSES = (
     Pass("number the random keys", random_keys.number_draws),
     Pass("drop identities", simplify.drop_identities),
     Pass("remove what is unused", simplify.remove_unused_bindings),
+    Pass("write selections as maps", lower_selections.lower_selections),
+    Pass("write secure sums as folds", lower_secure_sums.lower_secure_sums),
+    Pass("write extremes as folds", lower_aggregations.lower_extremes),
+    Pass("write reductions as collections", lower_aggregations.lower_reductions),
     Pass("write means as sums", lower_aggregations.lower_means),
     Pass("merge maps", simplify.merge_maps),
 )
@@ -72,16 +78,21 @@ def trace_passes(node: ir.Lambda | ir.Local, *, check: bool = False) -> list[tup
     Returns:
       The name of each pass, and the program that it made.
     """
+    return list(iterate_passes(node, check=check))
+
+
+def iterate_passes(
+    node: ir.Lambda | ir.Local, *, check: bool = False
+) -> Iterator[tuple[str, ir.Lambda]]:
+    """Runs one pass after the other; arguments and elements are those of `trace_passes`."""
     if check:
         traversal.check_ir(node)
     program: ir.Lambda = _as_lambda(node)
-    traced: list[tuple[str, ir.Lambda]] = []
     for each in PASSES:
         program = each.run(program)
         if check:
             traversal.check_ir(program, unique_names=True)
-        traced.append((each.name, program))
-    return traced
+        yield each.name, program
 
 
 def _as_lambda(node: ir.Lambda | ir.Local) -> ir.Lambda:

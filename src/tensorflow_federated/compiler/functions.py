@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 
 from tensorflow_federated.core import ir, traversal
@@ -10,29 +11,24 @@ from tensorflow_federated.core.types import FunctionType, StructType, StructWith
 Path = tuple[int, ...]
 
 
-def function_paths(parameter_type: Type | None) -> list[Path]:
+@functools.lru_cache(maxsize=1024)
+def function_paths(parameter_type: Type | None) -> tuple[Path, ...]:
     """The positions of the functions in an argument's structure.
 
     Examples:
       >>> import numpy as np
       >>> function_paths(StructType([np.int32, ("f", FunctionType(np.int32, np.int32))]))
-      [(1,)]
+      ((1,),)
     """
-    if parameter_type is None:
-        return []
-    return list(_paths(parameter_type, ()))
-
-
-def _paths(type_signature: Type, path: Path) -> list[Path]:
-    if isinstance(type_signature, FunctionType):
-        return [path]
-    if isinstance(type_signature, StructType):
-        return [
-            found
-            for index, (_, element) in enumerate(type_signature.items())
-            for found in _paths(element, (*path, index))
-        ]
-    return []
+    if isinstance(parameter_type, FunctionType):
+        return ((),)
+    if isinstance(parameter_type, StructType):
+        return tuple(
+            (index, *found)
+            for index, (_, element) in enumerate(parameter_type.items())
+            for found in function_paths(element)
+        )
+    return ()
 
 
 def apply_to_functions(node: ir.Node, functions: Mapping[Path, ir.Node]) -> ir.Lambda:

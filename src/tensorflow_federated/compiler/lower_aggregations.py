@@ -1,20 +1,18 @@
-"""Writes means as sums of weighted values and of weights, and a division at the server."""
+"""Writes means, extremes and reductions as sums, folds and collections."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import functools
 from typing import Any
 
 import numpy as np
 
-from tensorflow_federated.compiler import call_dominant
-from tensorflow_federated.core import ir, local_computations, placements, portable, traversal
-from tensorflow_federated.core.local_computations import LocalComputation
+from tensorflow_federated.compiler import lowering
+from tensorflow_federated.core import dtypes, ir, placements, portable
 from tensorflow_federated.core.types import (
     FederatedType,
-    FunctionType,
+    SequenceType,
     StructType,
-    StructWithPythonType,
     TensorType,
     Type,
 )
@@ -35,104 +33,88 @@ def lower_means(program: ir.Lambda) -> ir.Lambda:
     Returns:
       The lambda in call-dominant form, without means.
     """
-    lowering = _Lowering(traversal.FreshNames(traversal.bound_names(program)))
-    bindings, result = call_dominant.open_lambda(program)
-    for name, bound in bindings:
-        lowering.add(name, bound)
-    return call_dominant.with_body(program, lowering.bindings, result)
+    return lowering.rewrite(
+        program, {"federated_mean": _mean, "federated_weighted_mean": _weighted_mean}
+    )
 
 
-class _Lowering:
-    def __init__(self, names: traversal.FreshNames) -> None:
-        self._names = names
-        self.bindings: list[tuple[str, ir.Node]] = []
+def lower_extremes(program: ir.Lambda) -> ir.Lambda:
+    """Replaces `federated_max` and `federated_min` by folds, which count the clients, too.
 
-    def add(self, name: str, bound: ir.Node) -> None:
-        """Adds a binding, or those that take its place; the last one keeps the name."""
-        if isinstance(bound, ir.Call) and isinstance(bound.function, ir.Intrinsic):
-            argument = bound.argument
-            if bound.function.uri == "federated_mean":
-                assert argument is not None
-                ones = self._bind(
-                    "federated_value_at_clients",
-                    ir.Literal(np.int32(1), _COUNT_TYPE),
-                    _at_clients(_COUNT_TYPE, all_equal=True),
-                )
-                self._add_quotient(name, self._zipped(argument, ones))
-                return
-            if bound.function.uri == "federated_weighted_mean":
-                assert argument is not None
-                pair = self._zipped(ir.select(argument, 0), ir.select(argument, 1))
-                self._add_quotient(name, self._weighted(pair))
-                return
-        self.bindings.append((name, bound))
+    Args:
+      program: a lambda in call-dominant form.
 
-    def _bind(self, uri: str, argument: ir.Node, result: Type) -> ir.Reference:
-        name = self._names.fresh("v")
-        self.bindings.append((name, ir.call_intrinsic(uri, argument, result)))
-        return ir.Reference(name, result)
+    Returns:
+      The lambda in call-dominant form, without them.
+    """
+    return lowering.rewrite(
+        program,
+        {
+            "federated_max": functools.partial(_extreme, largest=True),
+            "federated_min": functools.partial(_extreme, largest=False),
+        },
+    )
 
-    def _zipped(self, value: ir.Node, weight: ir.Node) -> ir.Node:
-        member = StructType([_member(value), _member(weight)])
-        pair = ir.Struct(((None, value), (None, weight)))
-        return self._bind("federated_zip_at_clients", pair, _at_clients(member))
 
-    def _weighted(self, pair: ir.Node) -> ir.Node:
-        """Multiplies the value of each pair by its weight."""
-        member = _member(pair)
-        parameter = ir.Reference(self._names.fresh("arg"), member)
-        weight = ir.select(parameter, 1)
-        weighted = self._call_on_leaves(_multiply, ir.select(parameter, 0), weight)
-        function = weighted.function_of(parameter, weighted.value, weight)
-        argument = ir.Struct(((None, function), (None, pair)))
-        return self._bind("federated_map", argument, _at_clients(function.type_signature.result))
+def lower_reductions(program: ir.Lambda) -> ir.Lambda:
+    """Replaces `federated_reduce`: the values are collected, and reduced at the server.
 
-    def _add_quotient(self, name: str, pair: ir.Node) -> None:
-        """Sums the pairs, and divides the value by the weight."""
-        member = _member(pair)
-        total = self._bind("federated_sum", pair, FederatedType(member, placements.SERVER))
-        parameter = ir.Reference(self._names.fresh("arg"), member)
-        divided = self._call_on_leaves(_divide, ir.select(parameter, 0), ir.select(parameter, 1))
-        function = divided.function_of(parameter, divided.value)
-        argument = ir.Struct(((None, function), (None, total)))
-        result = FederatedType(function.type_signature.result, placements.SERVER)
-        self.bindings.append((name, ir.call_intrinsic("federated_apply", argument, result)))
+    Args:
+      program: a lambda in call-dominant form.
 
-    def _call_on_leaves(self, function: Any, value: ir.Node, weight: ir.Node) -> _LeafCall:
-        """Calls a portable function of (leaves, weight) that gives new leaves."""
-        leaves = list(_leaves(value))
-        leaf_types = StructType([leaf.type_signature for leaf in leaves])
-        parameter_type = StructType([leaf_types, weight.type_signature])
-        computation = LocalComputation(
-            backend=local_computations.PORTABLE,
-            function=function,
-            type_signature=FunctionType(parameter_type, leaf_types),
-            name=function.__name__.removeprefix("_"),
+    Returns:
+      The lambda in call-dominant form, without `federated_reduce`.
+    """
+    return lowering.rewrite(program, {"federated_reduce": _reduction})
+
+
+def _mean(rewriter: lowering.Rewriter, argument: ir.Node, result: Type) -> ir.Node:
+    one_for_all = FederatedType(_COUNT_TYPE, placements.CLIENTS, all_equal=True)
+    one = ir.Literal(np.int32(1), _COUNT_TYPE)
+    ones = rewriter.bind(ir.call_intrinsic("federated_value_at_clients", one, one_for_all))
+    return _quotient(rewriter, rewriter.zip_at_clients(argument, ones), result)
+
+
+def _weighted_mean(rewriter: lowering.Rewriter, argument: ir.Node, result: Type) -> ir.Node:
+    pair = rewriter.zip_at_clients(ir.select(argument, 0), ir.select(argument, 1))
+
+    def multiply(inner: lowering.Rewriter, parameter: ir.Reference) -> ir.Node:
+        value, weight = ir.select(parameter, 0), ir.select(parameter, 1)
+        return lowering.pack([_on_leaves(inner, _multiply, value, weight), weight])
+
+    function = rewriter.function(lowering.member_of(pair), multiply)
+    weighted = rewriter.bind(
+        ir.call_intrinsic(
+            "federated_map",
+            lowering.pack([function, pair]),
+            lowering.clients(function.type_signature.result),
         )
-        argument = ir.Struct(
-            ((None, ir.Struct(tuple((None, leaf) for leaf in leaves))), (None, weight))
-        )
-        name = self._names.fresh("v")
-        packed = ir.Reference(name, leaf_types)
-        results = iter([ir.Selection(packed, index) for index in range(len(leaves))])
-        return _LeafCall(
-            name, ir.Call(ir.Local(computation), argument), _rebuild(value.type_signature, results)
-        )
+    )
+    return _quotient(rewriter, weighted, result)
 
 
-class _LeafCall:
-    def __init__(self, name: str, call: ir.Node, value: ir.Node) -> None:
-        self._name = name
-        self._call = call
-        self.value = value
+def _quotient(rewriter: lowering.Rewriter, pair: ir.Node, result: Type) -> ir.Node:
+    """Sums the pairs of value and weight, and divides the one by the other."""
+    member = lowering.member_of(pair)
+    total = rewriter.bind(ir.call_intrinsic("federated_sum", pair, lowering.server(member)))
 
-    def function_of(self, parameter: ir.Reference, *results: ir.Node) -> ir.Lambda:
-        """The function that makes the call; several results become a structure."""
-        result = results[0]
-        if len(results) > 1:
-            result = ir.Struct(tuple((None, each) for each in results))
-        block = ir.Block(((self._name, self._call),), result)
-        return ir.Lambda(parameter.name, parameter.type, block)
+    def divide(inner: lowering.Rewriter, parameter: ir.Reference) -> ir.Node:
+        return _on_leaves(inner, _divide, ir.select(parameter, 0), ir.select(parameter, 1))
+
+    function = rewriter.function(member, divide)
+    return ir.call_intrinsic("federated_apply", lowering.pack([function, total]), result)
+
+
+def _on_leaves(
+    rewriter: lowering.Rewriter, function: Any, value: ir.Node, weight: ir.Node
+) -> ir.Node:
+    """Calls a portable function of (leaves, weight) that gives new leaves."""
+    argument = lowering.pack([lowering.leaves(value), weight])
+    leaf_types = ir.select(argument, 0).type_signature
+    name = function.__name__.removeprefix("_")
+    computation = lowering.portable(function, name, argument.type_signature, leaf_types)
+    leaves = rewriter.bind(ir.Call(computation, argument))
+    return lowering.unflatten(value.type_signature, leaves)
 
 
 def _multiply(argument: tuple[tuple[Any, ...], Any]) -> tuple[Any, ...]:
@@ -147,32 +129,97 @@ def _divide(argument: tuple[tuple[Any, ...], Any]) -> tuple[Any, ...]:
     return tuple(value / xp.cast(weight, xp.dtype_of(value)) for value in values)
 
 
-def _at_clients(member: Type, *, all_equal: bool = False) -> FederatedType:
-    return FederatedType(member, placements.CLIENTS, all_equal)
+def _extreme(
+    rewriter: lowering.Rewriter, argument: ir.Node, result: Type, *, largest: bool
+) -> ir.Node:
+    """The fold whose state is the extreme so far, leaf by leaf, and the number of clients."""
+    member = lowering.member_of(argument)
+    leaf_types = lowering.leaves(ir.Reference("value", member)).type_signature
+    assert isinstance(leaf_types, StructType)
+    state_type = StructType([leaf_types, _COUNT_TYPE])
+    name = "larger" if largest else "smaller"
+    start = functools.partial(_start, leaf_types, largest)
+    zero = rewriter.bind(ir.Call(lowering.portable(start, f"before_{name}", None, state_type)))
+    choose = functools.partial(_choose, largest)
 
+    def accumulate(inner: lowering.Rewriter, parameter: ir.Reference) -> ir.Node:
+        state, value = ir.select(parameter, 0), ir.select(parameter, 1)
+        one = ir.Literal(np.int32(1), _COUNT_TYPE)
+        pair = lowering.pack([state, lowering.pack([lowering.leaves(value), one])])
+        return inner.bind(
+            ir.Call(lowering.portable(choose, name, pair.type_signature, state_type), pair)
+        )
 
-def _member(node: ir.Node) -> Type:
-    federated_type = node.type_signature
-    assert isinstance(federated_type, FederatedType)
-    return federated_type.member
+    def report(inner: lowering.Rewriter, parameter: ir.Reference) -> ir.Node:
+        finish = functools.partial(_finish, largest)
+        computation = lowering.portable(finish, f"after_{name}", state_type, leaf_types)
+        return lowering.unflatten(member, inner.bind(ir.Call(computation, parameter)))
 
-
-def _leaves(node: ir.Node) -> Iterator[ir.Node]:
-    struct_type = node.type_signature
-    if isinstance(struct_type, StructType):
-        for index in range(len(struct_type)):
-            yield from _leaves(ir.select(node, index))
-    else:
-        yield node
-
-
-def _rebuild(type_signature: Type, leaves: Iterator[ir.Node]) -> ir.Node:
-    if not isinstance(type_signature, StructType):
-        return next(leaves)
-    elements = tuple((name, _rebuild(each, leaves)) for name, each in type_signature.items())
-    container = (
-        type_signature.python_container
-        if isinstance(type_signature, StructWithPythonType)
-        else None
+    functions = [
+        rewriter.function(StructType([state_type, member]), accumulate),
+        lowering.portable(choose, name, StructType([state_type, state_type]), state_type),
+        rewriter.function(state_type, report),
+    ]
+    return ir.call_intrinsic(
+        "federated_aggregate", lowering.pack([argument, zero, *functions]), result
     )
-    return ir.Struct(elements, container)
+
+
+def _start(leaf_types: StructType, largest: bool) -> tuple[tuple[Any, ...], Any]:
+    """The state before the first client, which every number replaces."""
+    leaves: list[Any] = []
+    for leaf in leaf_types.children():
+        assert isinstance(leaf, TensorType)
+        number = dtypes.outermost(leaf.dtype, largest=not largest, finite=False)
+        sizes = [size or 0 for size in leaf.shape or ()]
+        leaves.append(portable.NUMPY.full(sizes, number, leaf.dtype))
+    return tuple(leaves), np.int32(0)
+
+
+def _choose(
+    largest: bool, argument: tuple[tuple[tuple[Any, ...], Any], tuple[tuple[Any, ...], Any]]
+) -> tuple[tuple[Any, ...], Any]:
+    """The state after two parts of the clients."""
+    (one, one_count), (other, other_count) = argument
+    xp = portable.namespace_of(one, other, one_count)
+
+    def further(x: Any, y: Any) -> Any:
+        wide = lowering.computing_dtype(xp.dtype_of(x))
+        left, right = xp.cast(x, wide), xp.cast(y, wide)
+        is_further = left >= right if largest else left <= right
+        # A number that is not a number differs from itself, and is kept.
+        return xp.where(xp.logical_or(is_further, xp.logical_not(left == left)), x, y)
+
+    leaves = tuple(further(x, y) for x, y in zip(one, other, strict=True))
+    return leaves, one_count + other_count
+
+
+def _finish(largest: bool, argument: tuple[tuple[Any, ...], Any]) -> tuple[Any, ...]:
+    """The extremes; without clients the outermost finite number on the other side."""
+    leaves, count = argument
+    xp = portable.namespace_of(leaves, count)
+    found: list[Any] = []
+    for leaf in leaves:
+        dtype = xp.dtype_of(leaf)
+        number = dtypes.outermost(dtype, largest=not largest, finite=True)
+        without = xp.zeros_like(leaf) + xp.asarray(number, dtype)
+        found.append(xp.where(count > 0, leaf, without))
+    return tuple(found)
+
+
+def _reduction(rewriter: lowering.Rewriter, argument: ir.Node, result: Type) -> ir.Node:
+    value, zero, operator = (ir.select(argument, index) for index in range(3))
+    collected = rewriter.bind(
+        ir.call_intrinsic(
+            "federated_collect",
+            value,
+            lowering.server(SequenceType(lowering.member_of(value))),
+        )
+    )
+
+    def reduce(inner: lowering.Rewriter, parameter: ir.Reference) -> ir.Node:
+        parts = lowering.pack([parameter, zero, operator])
+        return inner.bind(ir.call_intrinsic("sequence_reduce", parts, ir.unplaced(result)))
+
+    function = rewriter.function(lowering.member_of(collected), reduce)
+    return ir.call_intrinsic("federated_apply", lowering.pack([function, collected]), result)

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from tensorflow_federated.compiler import call_dominant, plan, random_keys, steps
+from tensorflow_federated.compiler import (
+    call_dominant,
+    lower_secure_sums,
+    plan,
+    random_keys,
+    steps,
+)
 from tensorflow_federated.compiler.schedule import Aggregation, Home, Item, Schedule
 from tensorflow_federated.core import errors, ir, placements, traversal
 from tensorflow_federated.core.types import FederatedType, FunctionType, StructType, Type
@@ -14,7 +20,7 @@ def to_plan(program: ir.Lambda, function_type: FunctionType) -> plan.Plan:
     """Cuts a program into steps.
 
     Args:
-      program: a lambda in call-dominant form, without means.
+      program: a lambda in call-dominant form, after all passes of `compilation`.
       function_type: the type of the computation that the program comes from, which says how
         argument and result are packed.
 
@@ -64,18 +70,21 @@ class _Partitioner:
             "federated_aggregate": self._aggregate,
             "federated_apply": self._map_at_server,
             "federated_broadcast": self._same_value,
+            "federated_collect": self._collection,
             "federated_eval_at_clients": self._map_at_clients,
             "federated_eval_at_server": self._map_at_server,
             "federated_map": self._map_at_clients,
+            "federated_map_all_equal": self._map_at_server,
             "federated_sum": self._sum,
             "federated_value_at_clients": self._same_value,
             "federated_value_at_server": self._same_value,
             "federated_zip_at_clients": self._same_value,
             "federated_zip_at_server": self._same_value,
             "sequence_map": self._unplaced,
+            "sequence_of_keys": self._unplaced,
             "sequence_reduce": self._unplaced,
             "sequence_sum": self._unplaced,
-            "random_key": self._unplaced,
+            "numbered_random_key": self._unplaced,
         }
 
     def resolve(self, node: ir.Node) -> ir.Node:
@@ -199,14 +208,21 @@ class _Partitioner:
         return traversal.substitute(result, local_values)
 
     def _sum(self, name: str, call: ir.Call) -> ir.Node:
+        return self._aggregate_without_functions(name, call, "sum")
+
+    def _collection(self, name: str, call: ir.Call) -> ir.Node:
+        return self._aggregate_without_functions(name, call, "collection")
+
+    def _aggregate_without_functions(
+        self, name: str, call: ir.Call, kind: plan.AggregateKind
+    ) -> ir.Node:
         assert call.argument is not None
         value = self.resolve(call.argument)
+        output = plan.Slot(name, ir.unplaced(call.type_signature))
         return self._add_aggregate(
             value,
             self.schedule.earliest_stage(value),
-            plan.Aggregate(
-                plan.Slot(name, ir.unplaced(call.type_signature)), "sum", value.type_signature
-            ),
+            plan.Aggregate(output, kind, value.type_signature),
         )
 
     def _aggregate(self, name: str, call: ir.Call) -> ir.Node:
@@ -230,6 +246,7 @@ class _Partitioner:
                 value.type_signature,
                 zero.name,
                 **{key: self._as_lambda(function) for key, function in functions.items()},
+                protocol=lower_secure_sums.protocol_of(report),
             ),
         )
 

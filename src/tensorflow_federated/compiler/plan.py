@@ -9,7 +9,7 @@ from tensorflow_federated.core import ir
 from tensorflow_federated.core.placements import PlacementLiteral
 from tensorflow_federated.core.types import Type
 
-AggregateKind = Literal["sum", "fold"]
+AggregateKind = Literal["sum", "fold", "collection"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,12 +41,16 @@ class Aggregate:
 
     Attributes:
       output: the server value that the aggregate gives.
-      kind: "sum" adds the clients' values leaf by leaf; "fold" runs the functions below.
+      kind: "sum" adds the clients' values leaf by leaf; "fold" runs the functions below;
+        "collection" makes a sequence of the values, in the order of the cohort.
       value_type: the type of one client's value.
-      zero: the server value that a fold starts from (its name), None for a sum.
-      accumulate: `(<A,T> -> A)`, None for a sum.
-      merge: `(<A,A> -> A)`, None for a sum.
-      report: `(A -> R)`, None for a sum.
+      zero: the server value that a fold starts from (its name), None unless it is a fold.
+      accumulate: `(<A,T> -> A)`, None unless it is a fold.
+      merge: `(<A,A> -> A)`, None unless it is a fold.
+      report: `(A -> R)`, None unless it is a fold.
+      protocol: the secure aggregation that the values were asked to go through, by the uri of its
+        intrinsic; None for an aggregation that promises nothing. Engines in one process show the
+        values to the server in any case.
     """
 
     output: Slot
@@ -56,6 +60,7 @@ class Aggregate:
     accumulate: ir.Lambda | None = None
     merge: ir.Lambda | None = None
     report: ir.Lambda | None = None
+    protocol: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)

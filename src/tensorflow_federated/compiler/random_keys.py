@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import numpy as np
 
-from tensorflow_federated.core import errors, ir, traversal
+from tensorflow_federated.core import errors, intrinsic_defs, ir, traversal
 from tensorflow_federated.core.types import FunctionType, TensorType
 
 URI = "random_key"
+NUMBERED_URI = "numbered_random_key"
 
 _NUMBER_TYPE = TensorType(np.int32)
-_LOOPS = ("sequence_map", "sequence_reduce")
+_LOOPS = (
+    "federated_reduce",
+    "federated_secure_select",
+    "federated_select",
+    "sequence_map",
+    "sequence_reduce",
+)
 
 
 def number_draws(program: ir.Lambda) -> ir.Lambda:
-    """Gives every call of `random_key` its number, from 0, as its argument.
+    """Makes every call of `random_key` one of `numbered_random_key`, with its number, from 0.
 
     The order is that in which one client makes the calls, so the number is the same whatever
     becomes of the program around them.
@@ -43,7 +50,7 @@ def number_draws(program: ir.Lambda) -> ir.Lambda:
             return node
         count += 1
         return ir.call_intrinsic(
-            URI, ir.Literal(np.int32(count - 1), _NUMBER_TYPE), node.type_signature
+            NUMBERED_URI, ir.Literal(np.int32(count - 1), _NUMBER_TYPE), node.type_signature
         )
 
     numbered = traversal.transform_postorder(program, number)
@@ -65,7 +72,7 @@ def count_draws(program: ir.Node) -> int:
             for node in traversal.iterate(program)
             if isinstance(node, ir.Call)
             and isinstance(node.function, ir.Intrinsic)
-            and node.function.uri == URI
+            and node.function.uri == NUMBERED_URI
         ),
         default=-1,
     )
@@ -79,10 +86,10 @@ def check_no_draw(node: ir.Node, place: str) -> None:
       place: what it is, for the message.
     """
     for each in traversal.iterate(node):
-        if isinstance(each, ir.Intrinsic) and each.uri == URI:
+        if isinstance(each, ir.Intrinsic) and each.uri in (URI, NUMBERED_URI):
             raise errors.PlacementError(
                 "`random_key` cannot be used here.",
                 problems=[f"placement: expected work of one client, got {place}"],
-                signature=each.definition.signature,
-                fix=each.definition.hint,
+                signature=intrinsic_defs.get(URI).signature,
+                fix=intrinsic_defs.get(URI).hint,
             )

@@ -65,6 +65,7 @@ class Schedule:
         self.aggregations: list[Aggregation] = []
         self.types: dict[str, Type] = {}
         self._homes: dict[str, Home] = {}
+        self._items: dict[str, Item] = {}
 
     def add_input(self, name: str, type_signature: Type, home: Home) -> ir.Reference:
         """Adds a value that is there without work: a part of the argument, or an aggregate."""
@@ -75,13 +76,13 @@ class Schedule:
     def add_item(self, item: Item) -> ir.Reference:
         """Adds a piece of work."""
         self.items.append(item)
+        self._items[item.name] = item
         return self.add_input(item.name, item.node.type_signature, item.home)
 
     def mark_output(self, name: str) -> None:
         """Makes an item a result of the program; an input is one without being marked."""
-        for item in self.items:
-            if item.name == name:
-                item.is_output = True
+        if name in self._items:
+            self._items[name].is_output = True
 
     def home(self, name: str) -> Home:
         """Where and when a name has its value."""

@@ -5,14 +5,15 @@ Calls of local computations are never merged or copied: they may draw random num
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from tensorflow_federated.compiler import call_dominant
 from tensorflow_federated.core import ir, traversal
 from tensorflow_federated.core.types import FederatedType, FunctionType
 
-_MAPS = ("federated_map", "federated_apply")
+_MAPS = ("federated_apply", "federated_map", "federated_map_all_equal")
 _ZIPS = ("federated_zip_at_clients", "federated_zip_at_server")
 
 
@@ -96,15 +97,71 @@ def merge_maps(program: ir.Lambda) -> ir.Lambda:
     """
     bindings, result = call_dominant.open_lambda(program)
     uses = _count_uses([*(bound for _, bound in bindings), result])
-    names = traversal.FreshNames(traversal.bound_names(program))
-    kept: dict[str, ir.Node] = {}
+    kept: dict[str, _Maps | ir.Node] = {}
     for name, bound in bindings:
-        current = bound
-        inner_name = _name_of_inner_map(current, uses, kept)
-        if inner_name is not None:
-            current = _merged(kept.pop(inner_name), current, names)
-        kept[name] = current
-    return call_dominant.with_body(program, list(kept.items()), result)
+        maps = _as_maps(bound)
+        inner_name = None if maps is None else _name_of_inner_maps(maps, uses, kept)
+        if maps is not None and inner_name is not None:
+            inner = kept.pop(inner_name)
+            assert isinstance(inner, _Maps)
+            inner.calls.extend(maps.calls)
+            maps = inner
+        kept[name] = bound if maps is None else maps
+    names = traversal.FreshNames(traversal.bound_names(program))
+    merged = [
+        (name, each.merged(names) if isinstance(each, _Maps) else each)
+        for name, each in kept.items()
+    ]
+    return call_dominant.with_body(program, merged, result)
+
+
+@dataclasses.dataclass
+class _Maps:
+    """Maps of one kind, each over the result of the one before."""
+
+    uri: str
+    calls: list[ir.Call]
+    value: ir.Node
+
+    def merged(self, names: traversal.FreshNames) -> ir.Node:
+        """One map that does the same."""
+        if len(self.calls) == 1:
+            return self.calls[0]
+        functions = [ir.select(_argument(call), 0) for call in self.calls]
+        function_type = functions[0].type_signature
+        assert isinstance(function_type, FunctionType)
+        assert function_type.parameter is not None
+        parameter = ir.Reference(names.fresh("arg"), function_type.parameter)
+        bindings: list[tuple[str, ir.Node]] = []
+        result: ir.Node = parameter
+        for function in functions:
+            result = append_call(function, result, bindings, names)
+        composed = call_dominant.close_lambda(parameter, bindings, result)
+        argument = ir.Struct(((None, composed), (None, self.value)))
+        return ir.call_intrinsic(self.uri, argument, self.calls[-1].type_signature)
+
+
+def _as_maps(node: ir.Node) -> _Maps | None:
+    if not (isinstance(node, ir.Call) and isinstance(node.function, ir.Intrinsic)):
+        return None
+    if node.function.uri not in _MAPS or node.argument is None:
+        return None
+    return _Maps(node.function.uri, [node], ir.select(node.argument, 1))
+
+
+def _argument(call: ir.Call) -> ir.Node:
+    assert call.argument is not None
+    return call.argument
+
+
+def _name_of_inner_maps(
+    outer: _Maps, uses: Counter[str], bindings: Mapping[str, _Maps | ir.Node]
+) -> str | None:
+    """The name of the maps whose result another map, and nothing else, takes."""
+    if not isinstance(outer.value, ir.Reference) or uses[outer.value.name] != 1:
+        return None
+    inner = bindings.get(outer.value.name)
+    return outer.value.name if isinstance(inner, _Maps) and inner.uri == outer.uri else None
 
 
 def _count_uses(nodes: Iterable[ir.Node]) -> Counter[str]:
@@ -117,53 +174,23 @@ def _count_uses(nodes: Iterable[ir.Node]) -> Counter[str]:
     return uses
 
 
-def _map_parts(node: ir.Node) -> tuple[str, ir.Node, ir.Node] | None:
-    if not (isinstance(node, ir.Call) and isinstance(node.function, ir.Intrinsic)):
-        return None
-    if node.function.uri not in _MAPS or node.argument is None:
-        return None
-    return node.function.uri, ir.select(node.argument, 0), ir.select(node.argument, 1)
-
-
-def _name_of_inner_map(
-    node: ir.Node, uses: Counter[str], bindings: dict[str, ir.Node]
-) -> str | None:
-    outer = _map_parts(node)
-    if outer is None or not isinstance(outer[2], ir.Reference):
-        return None
-    name = outer[2].name
-    if uses[name] != 1 or name not in bindings:
-        return None
-    inner = _map_parts(bindings[name])
-    return name if inner is not None and inner[0] == outer[0] else None
-
-
-def _merged(inner: ir.Node, outer: ir.Node, names: traversal.FreshNames) -> ir.Node:
-    inner_parts, outer_parts = _map_parts(inner), _map_parts(outer)
-    assert inner_parts is not None
-    assert outer_parts is not None
-    _, first, value = inner_parts
-    uri, second, _ = outer_parts
-    function_type = first.type_signature
-    assert isinstance(function_type, FunctionType)
-    assert function_type.parameter is not None
-    parameter = ir.Reference(names.fresh("arg"), function_type.parameter)
-    bindings: list[tuple[str, ir.Node]] = []
-    between = _append_call(first, parameter, bindings, names)
-    result = _append_call(second, between, bindings, names)
-    composed = call_dominant.close_lambda(parameter, bindings, result)
-    return ir.call_intrinsic(
-        uri, ir.Struct(((None, composed), (None, value))), outer.type_signature
-    )
-
-
-def _append_call(
+def append_call(
     function: ir.Node,
     argument: ir.Node,
     bindings: list[tuple[str, ir.Node]],
     names: traversal.FreshNames,
 ) -> ir.Node:
-    """Adds the calls of a function applied to an argument, and returns its result."""
+    """Adds the calls of a function applied to an argument.
+
+    Args:
+      function: a local computation, or a lambda in call-dominant form that is used here only.
+      argument: what it is applied to.
+      bindings: where to add the calls.
+      names: makes the names of new calls.
+
+    Returns:
+      The result.
+    """
     if isinstance(function, ir.Lambda):
         inner, result = call_dominant.open_lambda(function)
         replaced = {str(function.parameter_name): argument}

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from tensorflow_federated.compiler import plan, schedule
-from tensorflow_federated.compiler.schedule import Home, Item, Schedule
+from tensorflow_federated.compiler.schedule import Aggregation, Home, Item, Schedule
 from tensorflow_federated.core import ir, traversal
 from tensorflow_federated.core.types import StructType
 
@@ -64,6 +65,15 @@ class _Builder:
             self._slots[name] = plan.Slot(name, part.reference.type)
             self._order[name] = len(self._order)
         self._used_outside = self._find_used_outside()
+        self._items_at: dict[Home, list[Item]] = collections.defaultdict(list)
+        for item in self._items:
+            self._items_at[item.home].append(item)
+        self._aggregations_at: dict[int, list[Aggregation]] = collections.defaultdict(list)
+        for aggregation in self._aggregations:
+            self._aggregations_at[aggregation.stage].append(aggregation)
+        self._parts_at: dict[int, list[_Part]] = collections.defaultdict(list)
+        for part in self._parts.values():
+            self._parts_at[part.stage].append(part)
 
     def build(self) -> tuple[plan.ServerStep | plan.ClientStep, ...]:
         """Builds all steps."""
@@ -111,8 +121,8 @@ class _Builder:
             yield Home(at_clients=False, stage=part.stage), part.selection
 
     def _server_step(self, stage: int) -> Iterator[plan.ServerStep]:
-        items = [item for item in self._items if item.home == Home(False, stage)]
-        parts = [part for part in self._parts.values() if part.stage == stage]
+        items = self._items_at[Home(False, stage)]
+        parts = self._parts_at[stage]
         if not items and not parts:
             return
         selections = [part.selection for part in parts]
@@ -124,8 +134,8 @@ class _Builder:
         yield plan.ServerStep(tuple(inputs), body, (*outputs, *part_slots))
 
     def _client_step(self, stage: int) -> Iterator[plan.ClientStep]:
-        items = [item for item in self._items if item.home == Home(True, stage)]
-        aggregations = [each for each in self._aggregations if each.stage == stage]
+        items = self._items_at[Home(True, stage)]
+        aggregations = self._aggregations_at[stage]
         if not items and not aggregations:
             return
         values = [aggregation.value for aggregation in aggregations]
@@ -165,7 +175,7 @@ class _Builder:
             parameter_name = self._names.fresh("arg")
             parameter_type = StructType([(slot.name, slot.type) for slot in inputs])
             source = ir.Reference(parameter_name, parameter_type)
-            replaced = {slot.name: ir.Selection(source, i) for i, slot in enumerate(inputs)}
+            replaced = {slot.name: ir.Selection(source, index=i) for i, slot in enumerate(inputs)}
         bindings = tuple((item.name, traversal.substitute(item.node, replaced)) for item in items)
         outputs = tuple((None, traversal.substitute(result, replaced)) for result in results)
         return ir.Lambda(parameter_name, parameter_type, ir.Block(bindings, ir.Struct(outputs)))

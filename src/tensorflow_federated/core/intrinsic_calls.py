@@ -1,7 +1,8 @@
-"""How the operators read their arguments, check functions, and explain what does not fit."""
+"""How the operators read their arguments, are checked by their signature, and explain misfits."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from tensorflow_federated.core import (
@@ -12,33 +13,167 @@ from tensorflow_federated.core import (
     placements,
     tracing,
     type_predicates,
+    type_source,
 )
-from tensorflow_federated.core.tracing import Value, to_value
+from tensorflow_federated.core.signatures import Problem
+from tensorflow_federated.core.tracing import Value, as_value
 from tensorflow_federated.core.types import (
     FederatedType,
     FunctionType,
+    SequenceType,
     StructType,
     Type,
 )
 
 
-def error(
-    cls: type[errors.FederatedError],
-    uri: str,
-    problems: list[str],
-    *,
-    name: str | None = None,
-    fix: str | None = None,
-) -> errors.FederatedError:
-    """The error for an operator that cannot be applied, with its signature and its hint."""
+def call(uri: str, *arguments: Any, name: str | None = None) -> Value:
+    """Calls an intrinsic: reads the arguments, checks them by its signature, binds the call.
+
+    A structure of federated values is zipped where one federated value is expected. A Python
+    function is traced for what the other arguments say that it takes. A sequence at a placement is
+    worked on there.
+
+    Args:
+      uri: the name of the intrinsic.
+      *arguments: its arguments, values or what `tff.to_value` makes values of.
+      name: what the user called, if that is not the intrinsic.
+
+    Returns:
+      The result.
+
+    Raises:
+      FederatedError: if the arguments do not fit; the declaration says of which class.
+    """
     definition = intrinsic_defs.get(uri)
-    shown = name or uri.removesuffix("_at_clients").removesuffix("_at_server")
-    return cls(
-        f"`{shown}` cannot be applied to this argument.",
-        problems=problems,
+    name = name or uri.removesuffix("_at_clients").removesuffix("_at_server")
+    values = _read(definition, arguments, f"tff.{name}")
+    unread: list[Problem] = []
+    placed = _placed_sequence(definition, values)
+    types: list[Type | None] = [None if each is None else each.type_signature for each in values]
+    if placed is not None:
+        types[placed] = member(_known(values[placed]))
+    for position, argument in enumerate(arguments):
+        if isinstance(definition.signature.parameters[position], FunctionType):
+            parameter = definition.signature.parameter_of_function(position, types)
+            values[position] = read = _function(argument, parameter)
+            if read is None:
+                expected = definition.signature.parameters[position]
+                label = definition.parameters[position]
+                unread.append(Problem(f"{label}: expected {expected}, got {argument!r:.80}"))
+            else:
+                types[position] = read.type_signature
+    matched = definition.signature.match(types)
+    if matched.result is None:
+        raise _error(definition, name, matched.problems or unread, values)
+    return _bind(uri, [_known(value) for value in values], matched.result, placed)
+
+
+def _read(
+    definition: intrinsic_defs.IntrinsicDef, arguments: Sequence[Any], used: str
+) -> list[Value | None]:
+    """The arguments as values, but functions, which can be read when the others are known."""
+    values: list[Value | None] = []
+    for pattern, argument in zip(definition.signature.parameters, arguments, strict=True):
+        if isinstance(pattern, FunctionType):
+            values.append(None)
+        elif isinstance(pattern, FederatedType):
+            values.append(federated(argument, used))
+        else:
+            values.append(as_value(argument, used=used))
+    return values
+
+
+def federated(argument: Any, used: str) -> Value:
+    """The argument as one federated value, where it is one or a structure of them."""
+    value = as_value(argument, used=used)
+    placed = tracing.to_federated(value)
+    return value if placed is None else placed
+
+
+def _placed_sequence(
+    definition: intrinsic_defs.IntrinsicDef, values: Sequence[Value | None]
+) -> int | None:
+    """The position of an argument that is a federated sequence, where a sequence is expected."""
+    for position, pattern in enumerate(definition.signature.parameters):
+        value = values[position]
+        given = None if value is None else value.type_signature
+        if isinstance(pattern, SequenceType) and isinstance(given, FederatedType):
+            return position if isinstance(given.member, SequenceType) else None
+    return None
+
+
+def _function(fn: Any, parameter: Type | None) -> Value | None:
+    """A function argument as a value; None if it can only be traced for what is not known."""
+    is_python = callable(fn) and not isinstance(fn, (Value, computations.ConcreteComputation))
+    if not is_python:
+        return as_value(fn)
+    if isinstance(fn, computations.PolymorphicComputation):
+        return None if parameter is None else as_value(fn.fn_for_argument_type(parameter))
+    specs = [] if parameter is None else [parameter]
+    computation = tracing.federated_computation(fn, *specs)
+    if isinstance(computation, computations.PolymorphicComputation):
+        return None
+    return as_value(computation)
+
+
+def _bind(uri: str, values: Sequence[Value], result: Type, placed: int | None) -> Value:
+    """Binds the call; one with a placed sequence is mapped over the members."""
+    context = values[0].context
+    nodes = [value.node for value in values]
+    if placed is None:
+        return context.bind(_call_node(uri, nodes, result))
+    member_type = member(values[placed])
+    parameter = ir.Reference(context.fresh_name("s"), member_type)
+    nodes[placed] = parameter
+    mapped = ir.Lambda(parameter.name, member_type, _call_node(uri, nodes, result))
+    return tracing.apply_at_placement(context, mapped, values[placed].node)
+
+
+def _call_node(uri: str, nodes: Sequence[ir.Node], result: Type) -> ir.Call:
+    argument = nodes[0] if len(nodes) == 1 else ir.Struct([(None, node) for node in nodes])
+    return ir.call_intrinsic(uri, argument, result)
+
+
+def _known(value: Value | None) -> Value:
+    assert value is not None
+    return value
+
+
+def member(value: Value) -> Type:
+    """The type of the members of a federated value."""
+    federated_type = value.type_signature
+    assert isinstance(federated_type, FederatedType)
+    return federated_type.member
+
+
+def _error(
+    definition: intrinsic_defs.IntrinsicDef,
+    name: str,
+    problems: Sequence[Problem],
+    values: Sequence[Value | None],
+) -> errors.FederatedError:
+    """One error for all problems, of the class of the gravest; it tells how to mend that."""
+    placement_problems = [each for each in problems if each.error is errors.PlacementError]
+    first = placement_problems[0] if placement_problems else problems[0]
+    fix = None
+    if placement_problems:
+        pairs = zip(definition.signature.parameters, values, strict=True)
+        unplaced = (_fix_for_unplaced(pattern, value) for pattern, value in pairs)
+        fix = next(filter(None, unplaced), definition.placement_hint)
+    return first.error(
+        f"`{name}` cannot be applied to this argument.",
+        problems=[problem.text for problem in problems],
         signature=definition.signature,
         fix=fix or definition.hint,
     )
+
+
+def placement_error(uri: str, name: str, parameter: str, value: Value) -> errors.FederatedError:
+    """The error for a value that is placed nowhere, where any placement would do."""
+    text = f"{parameter}: expected a value at CLIENTS or SERVER, got {value.type_signature}"
+    definition = intrinsic_defs.get(uri)
+    values = [value if each == parameter else None for each in definition.parameters]
+    return _error(definition, name, [Problem(text, errors.PlacementError)], values)
 
 
 def uri_at(stem: str, placement: Any) -> str:
@@ -54,136 +189,29 @@ def uri_at(stem: str, placement: Any) -> str:
     )
 
 
-def federated(
-    arg: Any, uri: str, name: str, placement: placements.PlacementLiteral | None
-) -> Value:
-    """The argument as one federated value at a placement (any, if None)."""
-    value = to_value(arg, used=f"tff.{uri}")
-    federated = tracing.to_federated(value)
-    if federated is None:
-        where = "CLIENTS or SERVER" if placement is None else str(placement)
-        raise error(
-            errors.PlacementError,
-            uri,
-            [f"{name}: expected a value at {where}, got {value.type_signature}"],
-            fix=_fix_for_unplaced(value),
-        )
-    federated_type = federated.type_signature
-    assert isinstance(federated_type, FederatedType)
-    if placement is not None and federated_type.placement is not placement:
-        raise error(
-            errors.PlacementError,
-            uri,
-            [f"{name}: expected a value at {placement}, got {federated_type}"],
-            fix=_fix_for_placement(uri, placement),
-        )
-    return federated
-
-
-def _fix_for_unplaced(value: Value) -> str | None:
+def _fix_for_unplaced(pattern: Type, value: Value | None) -> str | None:
     """What to write where a parameter has no placement, as in a function without types."""
+    if not isinstance(pattern, FederatedType) or value is None:
+        return None
     is_placed = type_predicates.contains(
         value.type_signature, lambda part: isinstance(part, (FederatedType, FunctionType))
     )
     if is_placed or not isinstance(value.node, (ir.Reference, ir.Selection)):
         return None
+    placed = FederatedType(_likely_member(value.type_signature, pattern), pattern.placement)
     return (
         "give the type of the parameter in the decorator, with its placement: "
-        "`@tff.federated_computation(tff.FederatedType(..., tff.CLIENTS))`."
+        f"`@tff.federated_computation({type_source.to_source(placed)})`."
     )
 
 
-def _fix_for_placement(uri: str, placement: placements.PlacementLiteral) -> str | None:
-    if placement is placements.SERVER:
-        return None
-    if uri == "federated_weighted_mean":
-        return None
-    return "a value at the server is one already: only values at the clients are aggregated."
-
-
-def member(value: Value) -> Type:
-    """The type of the members of a federated value."""
-    federated_type = value.type_signature
-    assert isinstance(federated_type, FederatedType)
-    return federated_type.member
-
-
-def map_value(fn: Any, value: Value, uri: str) -> Value:
-    """Applies a function to a federated value, where the value is."""
-    member_type = member(value)
-    mapped = function(fn, member_type, uri, "fn")
-    check_function(uri, "fn", mapped, member_type, None)
-    return tracing.apply_at_placement(value.context, mapped.node, value.node)
-
-
-def function(fn: Any, parameter: Type | None, uri: str, name: str) -> Value:
-    """A function argument as a value; one without types is traced for the parameter's type."""
-    is_python = callable(fn) and not isinstance(fn, (Value, computations.ConcreteComputation))
-    if is_python:
-        if isinstance(fn, computations.PolymorphicComputation):
-            if parameter is None:
-                raise error(
-                    errors.TypeMismatchError, uri, [f"{name}: expected ( -> T), got {fn!r}"]
-                )
-            return to_value(fn.fn_for_argument_type(parameter))
-        specs = [] if parameter is None else [parameter]
-        return to_value(tracing.federated_computation(fn, *specs))
-    value = to_value(fn)
-    if not isinstance(value.type_signature, FunctionType):
-        raise error(
-            errors.TypeMismatchError,
-            uri,
-            [f"{name}: expected a function, got {value.type_signature}"],
-        )
-    return value
-
-
-def result_type(function: Value) -> Type:
-    """The type of the result of a function."""
-    function_type = function.type_signature
-    assert isinstance(function_type, FunctionType)
-    return function_type.result
-
-
-def first_element(function_type: Type) -> Type | None:
-    """The type of the first of several parameters; None where there are not several."""
-    assert isinstance(function_type, FunctionType)
-    parameter = function_type.parameter
-    if isinstance(parameter, StructType) and len(parameter):
-        return parameter[0]
-    return None
-
-
-def misfits(name: str, function: Value, argument: Type, result: Type | None) -> list[str]:
-    """What is wrong with a function that has to take one type and give another."""
-    function_type = function.type_signature
-    assert isinstance(function_type, FunctionType)
-    shown = "U" if result is None else result
-    expected = FunctionType(argument, result or function_type.result)
-    fits_argument = function_type.parameter is not None and (
-        function_type.parameter.is_assignable_from(argument)
-    )
-    fits_result = result is None or result.is_assignable_from(function_type.result)
-    if fits_argument and fits_result:
-        return []
-    wanted = f"({expected.parameter} -> {shown})"
-    return [f"{name}: expected {wanted}, got {function_type}"]
-
-
-def check_function(
-    uri: str, name: str, function: Value, argument: Type, result: Type | None
-) -> None:
-    """Raises an error if a function does not take one type and give another."""
-    problems = misfits(name, function, argument, result)
-    if problems:
-        raise error(errors.TypeMismatchError, uri, problems)
-
-
-def call(uri: str, arguments: Value | list[Value], result_type: Type) -> Value:
-    """Binds the call of an intrinsic."""
-    if isinstance(arguments, list):
-        node: ir.Node = ir.Struct(tuple((None, argument.node) for argument in arguments))
-        context = arguments[0].context
-    else:
-        node, context = arguments.node, arguments.context
-    return context.bind(ir.call_intrinsic(uri, node, result_type))
+def _likely_member(given: Type, pattern: FederatedType) -> Type:
+    """What one client has, if an argument without a type stands for all clients."""
+    if pattern.placement is placements.CLIENTS:
+        if isinstance(given, SequenceType):
+            return given.element
+        is_list = isinstance(given, StructType) and given.python_container is list
+        elements = list(given.children()) if is_list else []
+        if elements and all(element == elements[0] for element in elements):
+            return elements[0]
+    return given

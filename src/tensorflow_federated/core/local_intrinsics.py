@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,19 +9,12 @@ import numpy as np
 from tensorflow_federated.core import (
     errors,
     intrinsic_calls,
-    intrinsics,
     ir,
     tracing,
-    type_predicates,
 )
-from tensorflow_federated.core.tracing import Value, to_value
-from tensorflow_federated.core.types import (
-    FederatedType,
-    SequenceType,
-    StructType,
-    TensorType,
-    Type,
-)
+from tensorflow_federated.core import placement_intrinsics as placing
+from tensorflow_federated.core.tracing import Value, as_value
+from tensorflow_federated.core.types import FederatedType, SequenceType, TensorType
 
 
 @errors.boundary
@@ -53,12 +45,7 @@ def sequence_map(fn: Any, arg: Any) -> Value:
       >>> squares([1, 2, 3])
       [np.int32(1), np.int32(4), np.int32(9)]
     """
-    sequence = to_value(arg, used="tff.sequence_map")
-    element = _element_type(sequence, "sequence_map")
-    function = intrinsic_calls.function(fn, element, "sequence_map", "fn")
-    intrinsic_calls.check_function("sequence_map", "fn", function, element, None)
-    result = SequenceType(intrinsic_calls.result_type(function))
-    return _on_sequence("sequence_map", sequence, lambda s: [function.node, s], result)
+    return intrinsic_calls.call("sequence_map", fn, arg)
 
 
 @errors.boundary
@@ -90,25 +77,15 @@ def sequence_reduce(value: Any, zero: Any, op: Any) -> Value:
       >>> numbers([[1, 2, 3], [], [4, 2]])
       [np.int32(123), np.int32(0), np.int32(42)]
     """
-    uri = "sequence_reduce"
-    sequence = to_value(value, used="tff.sequence_reduce")
-    element = _element_type(sequence, uri)
-    start = to_value(zero)
-    zero_type = start.type_signature
-    if isinstance(sequence.type_signature, FederatedType):
-        federated_zero = tracing.to_federated(start)
-        if federated_zero is not None:
-            return _reduce_with_placed_zero(sequence, federated_zero, op)
-    operator = intrinsic_calls.function(op, StructType([zero_type, element]), uri, "op")
-    state_type = intrinsic_calls.first_element(operator.type_signature) or zero_type
-    if not state_type.is_assignable_from(zero_type):
-        raise intrinsic_calls.error(
-            errors.TypeMismatchError, uri, [f"zero: expected {state_type}, got {zero_type}"]
-        )
-    intrinsic_calls.check_function(
-        uri, "op", operator, StructType([state_type, element]), state_type
-    )
-    return _on_sequence(uri, sequence, lambda s: [s, start.node, operator.node], state_type)
+    sequence = as_value(value, used="tff.sequence_reduce")
+    start = as_value(zero)
+    if isinstance(sequence.type_signature, FederatedType) and isinstance(
+        sequence.type_signature.member, SequenceType
+    ):
+        placed_start = tracing.to_federated(start)
+        if placed_start is not None:
+            return _reduce_from_placed(sequence, placed_start, op)
+    return intrinsic_calls.call("sequence_reduce", sequence, start, op)
 
 
 @errors.boundary
@@ -135,15 +112,7 @@ def sequence_sum(value: Any) -> Value:
       >>> total([0.5, 1.5])
       np.float32(2.0)
     """
-    sequence = to_value(value, used="tff.sequence_sum")
-    element = _element_type(sequence, "sequence_sum")
-    if not type_predicates.is_sum_compatible(element):
-        raise intrinsic_calls.error(
-            errors.SumIncompatibleError,
-            "sequence_sum",
-            [f"value: expected numeric tensors, got {sequence.type_signature}"],
-        )
-    return _on_sequence("sequence_sum", sequence, lambda s: [s], element)
+    return intrinsic_calls.call("sequence_sum", value)
 
 
 def random_key() -> Value:
@@ -159,44 +128,13 @@ def random_key() -> Value:
     return context.bind(ir.call_intrinsic("random_key", None, TensorType(np.int64, [2])))
 
 
-def _element_type(sequence: Value, uri: str) -> Type:
-    sequence_type = ir.unplaced(sequence.type_signature)
-    if not isinstance(sequence_type, SequenceType):
-        raise intrinsic_calls.error(
-            errors.TypeMismatchError,
-            uri,
-            [f"value: expected a sequence, got {sequence.type_signature}"],
-        )
-    return sequence_type.element
+def _reduce_from_placed(sequence: Value, start: Value, op: Any) -> Value:
+    """Reduces each placed sequence from its own placed start."""
+    pair = placing.federated_zip((sequence, start))
 
+    def reduce(value: Value, zero: Value) -> Value:
+        return sequence_reduce(value, zero, op)
 
-def _on_sequence(
-    uri: str, sequence: Value, arguments: Callable[[ir.Node], list[ir.Node]], result: Type
-) -> Value:
-    """Calls a sequence intrinsic on a sequence, or at the placement of a federated one."""
-    context = sequence.context
-
-    def call(node: ir.Node) -> ir.Call:
-        nodes = arguments(node)
-        argument = nodes[0] if len(nodes) == 1 else ir.Struct(tuple((None, node) for node in nodes))
-        return ir.call_intrinsic(uri, argument, result)
-
-    if not isinstance(sequence.type_signature, FederatedType):
-        return context.bind(call(sequence.node))
-    name = context.fresh_name("s")
-    member = intrinsic_calls.member(sequence)
-    mapped = ir.Lambda(name, member, call(ir.Reference(name, member)))
-    return tracing.apply_at_placement(context, mapped, sequence.node)
-
-
-def _reduce_with_placed_zero(sequence: Value, zero: Value, op: Any) -> Value:
-    """Reduces each placed sequence from its own placed zero."""
-    pair = intrinsics.federated_zip((sequence, zero))
-
-    def reduce(value: Value, start: Value) -> Value:
-        return sequence_reduce(value, start, op)
-
-    return intrinsics.federated_map(
-        tracing.federated_computation(reduce, intrinsic_calls.member(pair)),
-        pair,
+    return placing.federated_map(
+        tracing.federated_computation(reduce, intrinsic_calls.member(pair)), pair
     )

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
 
 import numpy as np
 
 from tensorflow_federated.compiler import plan
-from tensorflow_federated.core import errors, ir, traversal
-from tensorflow_federated.core.local_computations import PORTABLE
-from tensorflow_federated.execution import backends, local_programs, numpy_domain, reduction, sums
+from tensorflow_federated.core import errors, ir
+from tensorflow_federated.execution import (
+    backends,
+    local_programs,
+    numpy_domain,
+    reduction,
+    sequences,
+    sums,
+)
 from tensorflow_federated.execution.problems import describe_error
 
 
@@ -28,10 +34,10 @@ class ClientWork:
         """
         self.step = step
         self._stage = f"client step {number + 1}"
-        self._backend = _only_backend([step.body])
+        self._backend = local_programs.only_backend([step.body])
         accumulates = [a.accumulate for a in step.aggregates if a.accumulate is not None]
-        self._chunk_backend = _only_backend([step.body, *accumulates])
-        self._folds = [_Fold(aggregate) for aggregate in step.aggregates]
+        self._chunk_backend = local_programs.only_backend([step.body, *accumulates])
+        self._folds = [_FOLDS[aggregate.kind](aggregate) for aggregate in step.aggregates]
         self._compiled: backends.CompiledChunk | None = None
         self._is_compiled = False
         self._lock = threading.Lock()
@@ -50,7 +56,7 @@ class ClientWork:
         Args:
           broadcast: the broadcast values, in the order of the step.
           clients: for each client input, the value of each client.
-          starts: for each aggregate, the zero of a fold; None for a sum.
+          starts: for each aggregate, the zero of a fold by functions; None for others.
           keys: int64[clients, draws, 2], the random keys.
           invocation: the number of the call, for messages.
           released: for each client input, whether nothing needs it after this step: it is emptied
@@ -171,49 +177,107 @@ class _Cohort:
         self.invocation = invocation
 
 
-class _Fold:
-    """How the results of the clients come together: the sum of values, or a fold."""
-
-    def __init__(self, aggregate: plan.Aggregate) -> None:
-        self._aggregate = aggregate
-        self._is_sum = aggregate.kind == "sum"
-        self._has_zeros = not self._is_sum or sums.has_zeros(aggregate.value_type)
+class _Fold(Protocol):
+    """How the results of the clients come together."""
 
     def zero(self, start: Any) -> Any:
-        """What a chunk starts from; None for a sum that starts from the first client's value."""
-        if not self._is_sum:
-            return start
-        return sums.zeros(self._aggregate.value_type) if self._has_zeros else None
+        """What a chunk starts from; None if it starts from the first client's value."""
+        ...
 
     def empty(self, zero: Any) -> Any:
-        """The total without clients; raises for a sum whose shapes are not known."""
-        return zero if self._has_zeros else sums.zeros(self._aggregate.value_type)
+        """The total without clients."""
+        ...
 
     def accumulate(self, total: Any, value: Any) -> Any:
-        if not self._is_sum:
-            return _call(self._aggregate.accumulate, (total, value))
+        """The total with one client more."""
+        ...
+
+    def merge(self, first: Any, second: Any) -> Any:
+        """The total of two neighbouring parts of the cohort."""
+        ...
+
+    def report(self, total: Any) -> Any:
+        """The result."""
+        ...
+
+
+class _Sum:
+    """The sum of the values, leaf by leaf."""
+
+    def __init__(self, aggregate: plan.Aggregate) -> None:
+        self._type = aggregate.value_type
+        self._has_zeros = sums.has_zeros(aggregate.value_type)
+
+    def zero(self, start: Any) -> Any:
+        del start
+        return sums.zeros(self._type) if self._has_zeros else None
+
+    def empty(self, zero: Any) -> Any:
+        # Raises where the shapes are not known.
+        return zero if self._has_zeros else sums.zeros(self._type)
+
+    def accumulate(self, total: Any, value: Any) -> Any:
         return value if total is None else sums.add(total, value)
 
     def merge(self, first: Any, second: Any) -> Any:
-        if not self._is_sum:
-            return _call(self._aggregate.merge, (first, second))
         return sums.add(first, second)
 
     def report(self, total: Any) -> Any:
-        return total if self._is_sum else _call(self._aggregate.report, total)
+        return total
+
+
+class _FunctionFold:
+    """What the functions of an aggregate make of the values."""
+
+    def __init__(self, aggregate: plan.Aggregate) -> None:
+        self._aggregate = aggregate
+
+    def zero(self, start: Any) -> Any:
+        return start
+
+    def empty(self, zero: Any) -> Any:
+        return zero
+
+    def accumulate(self, total: Any, value: Any) -> Any:
+        return _call(self._aggregate.accumulate, (total, value))
+
+    def merge(self, first: Any, second: Any) -> Any:
+        return _call(self._aggregate.merge, (first, second))
+
+    def report(self, total: Any) -> Any:
+        return _call(self._aggregate.report, total)
+
+
+class _Collection:
+    """The values one after the other, as a sequence."""
+
+    def __init__(self, aggregate: plan.Aggregate) -> None:
+        self._type = aggregate.value_type
+
+    def zero(self, start: Any) -> tuple[Any, ...]:
+        del start
+        return ()
+
+    def empty(self, zero: Any) -> Any:
+        return zero
+
+    def accumulate(self, total: Any, value: Any) -> tuple[Any, ...]:
+        return (*total, value)
+
+    def merge(self, first: Any, second: Any) -> tuple[Any, ...]:
+        return (*first, *second)
+
+    def report(self, total: Any) -> sequences.Sequence:
+        return sequences.Sequence.from_elements(total, self._type)
+
+
+_FOLDS: dict[plan.AggregateKind, Callable[[plan.Aggregate], _Fold]] = {
+    "collection": _Collection,
+    "fold": _FunctionFold,
+    "sum": _Sum,
+}
 
 
 def _call(function: ir.Lambda | None, argument: Any) -> Any:
     assert function is not None
     return local_programs.run(function, argument, numpy_domain.NumpyDomain())
-
-
-def _only_backend(programs: Sequence[ir.Node]) -> str | None:
-    """The one back end of all local computations that are not portable, if there is just one."""
-    names = {
-        node.computation.backend
-        for program in programs
-        for node in traversal.iterate(program)
-        if isinstance(node, ir.Local) and node.computation.backend != PORTABLE
-    }
-    return names.pop() if len(names) == 1 else None

@@ -2,20 +2,20 @@
 
 A first-order local program is a `Lambda` whose result is built from references, selections,
 structures, blocks, literals, calls of local computations, and calls of the intrinsics
-`sequence_map`, `sequence_reduce`, `sequence_sum` and `random_key`, whose function arguments are
-such lambdas, or local computations, themselves. The argument of `random_key` is the number of the
-draw, which the compiler gave it.
+`sequence_map`, `sequence_of_keys`, `sequence_reduce`, `sequence_sum`, `numbered_random_key` and
+`checked_secure_sum`, whose function arguments are such lambdas, or local computations, themselves.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
-from tensorflow_federated.compiler import random_keys
-from tensorflow_federated.core import ir
-from tensorflow_federated.core.local_computations import LocalComputation
-from tensorflow_federated.core.types import FunctionType, SequenceType, Type
+from tensorflow_federated.compiler import lower_secure_sums, random_keys
+from tensorflow_federated.core import ir, traversal
+from tensorflow_federated.core.local_computations import PORTABLE, LocalComputation
+from tensorflow_federated.core.types import FunctionType, SequenceType, StructType, Type
+from tensorflow_federated.execution import secure_sums
 
 
 class Domain(Protocol):
@@ -39,16 +39,31 @@ class Domain(Protocol):
     def sequence_reduce(
         self, step: Callable[[Any, Any], Any], zero: Any, sequence: Any, zero_type: Type
     ) -> Any:
-        """Folds `step(state, element)` over the elements, from `zero`."""
+        """Folds `step(state, element)` over the elements; `zero_type` is that of every state."""
         ...
 
     def sequence_sum(self, sequence: Any, element_type: Type) -> Any:
         """Adds up the elements, leaf by leaf."""
         ...
 
+    def sequence_of_keys(self, keys: Any, max_key: Any) -> Any:
+        """The keys, a tensor int32[n], as a sequence; an error if one is not in 0 ... max_key-1."""
+        ...
+
     def random_key(self, number: int) -> Any:
         """The key that this client gets at a draw of the program: an int64[2] tensor."""
         ...
+
+
+def only_backend(programs: Sequence[ir.Node]) -> str | None:
+    """The one back end of all local computations that are not portable, if there is just one."""
+    names = {
+        node.computation.backend
+        for program in programs
+        for node in traversal.iterate(program)
+        if isinstance(node, ir.Local) and node.computation.backend != PORTABLE
+    }
+    return names.pop() if len(names) == 1 else None
 
 
 def run(program: ir.Lambda, argument: Any, domain: Domain) -> Any:
@@ -73,7 +88,7 @@ def _walk(node: ir.Node, names: Mapping[str, Any], domain: Domain) -> Any:
         case ir.Selection(source=source, index=index):
             return _walk(source, names, domain)[index]
         case ir.Struct(elements=elements):
-            return tuple(_walk(element, names, domain) for _, element in elements)
+            return tuple([_walk(element, names, domain) for _, element in elements])
         case ir.Literal(value=value, type=type_signature):
             return domain.literal(value, type_signature)
         case ir.Block(locals=bindings, result=result):
@@ -93,7 +108,7 @@ def _walk(node: ir.Node, names: Mapping[str, Any], domain: Domain) -> Any:
 def _walk_intrinsic(
     uri: str, argument: ir.Node | None, names: Mapping[str, Any], domain: Domain
 ) -> Any:
-    if uri == "random_key":
+    if uri == random_keys.NUMBERED_URI:
         return domain.random_key(random_keys.number_of(argument))
     assert argument is not None
     if uri == "sequence_sum":
@@ -116,9 +131,29 @@ def _walk_intrinsic(
             lambda state, element: apply_step((state, element)),
             _walk(zero, names, domain),
             _walk(sequence, names, domain),
-            zero.type_signature,
+            _state_type(step),
         )
+    if uri == "sequence_of_keys":
+        keys, max_key = (_walk(ir.select(argument, i), names, domain) for i in range(2))
+        return domain.sequence_of_keys(keys, max_key)
+    if uri == lower_secure_sums.CHECK_URI:
+        value, breaches = (_walk(ir.select(argument, i), names, domain) for i in range(2))
+        # Only the report of a fold makes this call, and it is carried out on canonical values.
+        secure_sums.check_promises(
+            lower_secure_sums.protocol_of_check(argument),
+            breaches,
+            ir.select(argument, 1).type_signature,
+        )
+        return value
     raise TypeError(f"Not an intrinsic of local programs: {uri}.")
+
+
+def _state_type(step: ir.Node) -> Type:
+    """The type of every state of a reduction, the first one included."""
+    step_type = step.type_signature
+    assert isinstance(step_type, FunctionType)
+    assert isinstance(step_type.parameter, StructType)
+    return step_type.parameter[0]
 
 
 def _as_callable(

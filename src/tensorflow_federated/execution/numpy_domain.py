@@ -10,7 +10,14 @@ import numpy as np
 from tensorflow_federated.core import containers, errors, ir
 from tensorflow_federated.core.local_computations import PORTABLE, LocalComputation
 from tensorflow_federated.core.types import SequenceType, StructType, TensorType, Type
-from tensorflow_federated.execution import backends, sequences, sums, tensors, values
+from tensorflow_federated.execution import (
+    backends,
+    selections,
+    sequences,
+    sums,
+    tensors,
+    values,
+)
 
 
 class NumpyDomain:
@@ -55,13 +62,11 @@ class NumpyDomain:
 
     def sequence_sum(self, sequence: Any, element_type: Type) -> Any:
         """Adds up the elements, leaf by leaf."""
-        elements = list(_elements(sequence))
-        if not elements or sums.has_zeros(element_type):
-            elements.insert(0, sums.zeros(element_type))
-        total = elements[0]
-        for element in elements[1:]:
-            total = sums.add(total, element)
-        return total
+        return sums.total(_elements(sequence), element_type)
+
+    def sequence_of_keys(self, keys: Any, max_key: Any) -> Any:
+        """The keys, a tensor int32[n], as a sequence; an error if one is not in 0 ... max_key-1."""
+        return selections.sequence_of_keys(keys, max_key)
 
     def random_key(self, number: int) -> Any:
         """The key that this client gets at a draw of the program: an int64[2] tensor."""
@@ -119,7 +124,7 @@ def _from_portable(value: Any, type_signature: Type, name: str) -> Any:
     array = tensors.as_numpy(value)
     if array is not None:
         result = tensors.as_dtype(array, type_signature)
-        if type_signature.is_assignable_from(tensors.type_of(result, type_signature)):
+        if tensors.has_shape(result, type_signature):
             return result
     raise errors.TypeMismatchError(
         f"the portable computation `{name}` returned another tensor than its type says.",

@@ -14,15 +14,24 @@ from typing import Any, TypeAlias, cast
 
 import numpy as np
 
-from tensorflow_federated.core import errors, intrinsic_defs, ir, placements
+from tensorflow_federated.core import dtypes, errors, intrinsic_defs, ir, placements
 from tensorflow_federated.core.types import (
     FederatedType,
     FunctionType,
     SequenceType,
     StructType,
+    TensorType,
     Type,
 )
-from tensorflow_federated.execution import numpy_domain, random_keys, sums
+from tensorflow_federated.execution import (
+    leaves,
+    numpy_domain,
+    random_keys,
+    secure_sums,
+    selections,
+    sequences,
+    sums,
+)
 
 Function: TypeAlias = Callable[[Any], Any]
 """A function of the program: of one canonical value, None where it takes none."""
@@ -162,8 +171,18 @@ class _Evaluator:
         function, value = argument
         return function(value)
 
+    def checked_secure_sum(self, argument: Any, parameter: Type, result: Type) -> Any:
+        value, breaches, uri = argument
+        secure_sums.check_promises(uri.decode(), breaches, _element(parameter, 1))
+        return value
+
     def federated_broadcast(self, argument: Any, parameter: Type, result: Type) -> Any:
         return argument
+
+    def federated_collect(self, argument: Any, parameter: Type, result: Type) -> Any:
+        return sequences.Sequence.from_elements(
+            self._members(argument, parameter), ir.unplaced(parameter)
+        )
 
     def federated_eval_at_clients(self, argument: Any, parameter: Type, result: Type) -> Any:
         return self._for_each_client(argument, [None] * self.client_count)
@@ -174,6 +193,13 @@ class _Evaluator:
     def federated_map(self, argument: Any, parameter: Type, result: Type) -> Any:
         function, value = argument
         return self._for_each_client(function, self._members(value, _element(parameter, 1)))
+
+    def federated_map_all_equal(self, argument: Any, parameter: Type, result: Type) -> Any:
+        function, value = argument
+        return function(value)
+
+    def federated_max(self, argument: Any, parameter: Type, result: Type) -> Any:
+        return _extreme(np.maximum, self._members(argument, parameter), ir.unplaced(result), False)
 
     def federated_mean(self, argument: Any, parameter: Type, result: Type) -> Any:
         members = self._members(argument, parameter)
@@ -195,6 +221,70 @@ class _Evaluator:
                 lambda x: x / np.asarray(total_weight).astype(x.dtype),
                 _total(weighted, member_type),
             )
+
+    def federated_min(self, argument: Any, parameter: Type, result: Type) -> Any:
+        return _extreme(np.minimum, self._members(argument, parameter), ir.unplaced(result), True)
+
+    def federated_reduce(self, argument: Any, parameter: Type, result: Type) -> Any:
+        value, zero, operator = argument
+        state = zero
+        for member in self._members(value, _element(parameter, 0)):
+            state = operator((state, member))
+        return state
+
+    def federated_secure_modular_sum(self, argument: Any, parameter: Type, result: Type) -> Any:
+        member_type = ir.unplaced(result)
+        members, moduli = self._values_and_bounds(argument, parameter, member_type)
+        largest = [_integer_range(leaf)[1] for leaf in leaves.leaf_types(member_type)]
+        wrong = [
+            int(not 1 <= modulus <= bound) for modulus, bound in zip(moduli, largest, strict=True)
+        ]
+        _check_promises("federated_secure_modular_sum", wrong, member_type)
+        totals = _total_of_integers(members, member_type)
+        remainders = [total % modulus for total, modulus in zip(totals, moduli, strict=True)]
+        return _from_integers(remainders, member_type)
+
+    def federated_secure_select(self, argument: Any, parameter: Type, result: Type) -> Any:
+        return self.federated_select(argument, parameter, result)
+
+    def federated_secure_sum(self, argument: Any, parameter: Type, result: Type) -> Any:
+        member_type = ir.unplaced(result)
+        members, bounds = self._values_and_bounds(argument, parameter, member_type)
+        return _limited_sum("federated_secure_sum", members, bounds, member_type)
+
+    def federated_secure_sum_bitwidth(self, argument: Any, parameter: Type, result: Type) -> Any:
+        member_type = ir.unplaced(result)
+        members, bitwidths = self._values_and_bounds(argument, parameter, member_type)
+        largest = intrinsic_defs.LARGEST_BITWIDTH
+        impossible = [int(not 0 <= bits <= largest) for bits in bitwidths]
+        _check_promises("federated_secure_sum_bitwidth", impossible, member_type)
+        bounds = [2**bits - 1 for bits in bitwidths]
+        return _limited_sum("federated_secure_sum_bitwidth", members, bounds, member_type)
+
+    def _values_and_bounds(
+        self, argument: Any, parameter: Type, member_type: Type
+    ) -> tuple[list[Any], list[int]]:
+        """The value of each client, and the bound of each leaf."""
+        value, bounds = argument
+        bound_type = _element(parameter, 1)
+        flat = [int(bound) for bound in leaves.flatten(bounds, bound_type)]
+        if not isinstance(bound_type, StructType):
+            flat *= len(leaves.leaf_types(member_type))
+        return self._members(value, _element(parameter, 0)), flat
+
+    def federated_select(self, argument: Any, parameter: Type, result: Type) -> Any:
+        keys, max_key, value, select = argument
+        slices_type = ir.unplaced(result)
+        assert isinstance(slices_type, SequenceType)
+        element_type = slices_type.element
+
+        def slices(own_keys: Any) -> Any:
+            sequence = selections.sequence_of_keys(own_keys, max_key)
+            with self.draws.of_client(None):
+                selected = [select((value, key)) for key in sequence.elements()]
+            return sequences.Sequence.from_elements(selected, element_type)
+
+        return self._for_each_client(slices, self._members(keys, _element(parameter, 0)))
 
     def federated_sum(self, argument: Any, parameter: Type, result: Type) -> Any:
         return _total(self._members(argument, parameter), ir.unplaced(result))
@@ -222,10 +312,16 @@ class _Evaluator:
     def random_key(self, argument: Any, parameter: Type, result: Type) -> Any:
         return self.draws.draw()
 
+    def numbered_random_key(self, argument: Any, parameter: Type, result: Type) -> Any:
+        return self.draws.draw()
+
     def sequence_map(self, argument: Any, parameter: Type, result: Type) -> Any:
         function, sequence = argument
         with self.draws.of_client(None):
             return numpy_domain.NumpyDomain().sequence_map(function, sequence, result)
+
+    def sequence_of_keys(self, argument: Any, parameter: Type, result: Type) -> Any:
+        return selections.sequence_of_keys(*argument)
 
     def sequence_reduce(self, argument: Any, parameter: Type, result: Type) -> Any:
         sequence, zero, operator = argument
@@ -251,6 +347,66 @@ def _total(members: Sequence[Any], member_type: Type) -> Any:
     for member in members[1:]:
         total = sums.add(total, member)
     return total
+
+
+def _extreme(
+    choose: Callable[[Any, Any], Any], members: Sequence[Any], member_type: Type, smallest: bool
+) -> Any:
+    """The extreme of the values; without any the outermost finite number on the other side."""
+    outermost: list[Any] = []
+    for leaf in leaves.leaf_types(member_type):
+        assert isinstance(leaf, TensorType)
+        number = dtypes.outermost(leaf.dtype, largest=smallest, finite=True)
+        outermost.append(np.full([size or 0 for size in leaf.shape or ()], number)[()])
+    flat = [leaves.flatten(member, member_type) for member in members] or [outermost]
+    with np.errstate(all="ignore"):
+        chosen = [functools.reduce(choose, column) for column in zip(*flat, strict=True)]
+    # NumPy makes an int8 of two int4.
+    chosen = [each.astype(first.dtype) for each, first in zip(chosen, flat[0], strict=True)]
+    return leaves.unflatten(chosen, member_type)
+
+
+def _limited_sum(uri: str, members: Sequence[Any], bounds: Sequence[int], member_type: Type) -> Any:
+    """The sum of values, none of which may have a number larger than the bound of its leaf."""
+    breaches = [0] * len(bounds)
+    for member in members:
+        for index, leaf in enumerate(leaves.flatten(member, member_type)):
+            is_larger = any(int(number) > bounds[index] for number in np.ravel(leaf))
+            breaches[index] += is_larger
+    _check_promises(uri, breaches, member_type)
+    return _from_integers(_total_of_integers(members, member_type), member_type)
+
+
+def _check_promises(uri: str, breaches: Sequence[int], member_type: Type) -> None:
+    secure_sums.check_promises(uri, leaves.unflatten(breaches, member_type), member_type)
+
+
+def _total_of_integers(members: Sequence[Any], member_type: Type) -> list[np.ndarray]:
+    """The sum of each leaf, in integers without bounds."""
+    totals: list[np.ndarray] = []
+    for index, leaf in enumerate(leaves.leaf_types(member_type)):
+        assert isinstance(leaf, TensorType)
+        total = np.zeros([size or 0 for size in leaf.shape or ()], object)
+        for member in members:
+            total = total + np.asarray(leaves.flatten(member, member_type)[index]).astype(object)
+        totals.append(np.asarray(total, object))
+    return totals
+
+
+def _from_integers(totals: Sequence[np.ndarray], member_type: Type) -> Any:
+    """The value of integers without bounds; those that are too large wrap around."""
+    wrapped: list[Any] = []
+    for total, leaf in zip(totals, leaves.leaf_types(member_type), strict=True):
+        assert isinstance(leaf, TensorType)
+        low, high = dtypes.integer_range(leaf.dtype)
+        inside = (np.asarray(total, object) - low) % (high - low + 1) + low
+        wrapped.append(np.asarray(inside, object).astype(leaf.dtype)[()])
+    return leaves.unflatten(wrapped, member_type)
+
+
+def _integer_range(leaf: Type) -> tuple[int, int]:
+    assert isinstance(leaf, TensorType)
+    return dtypes.integer_range(leaf.dtype)
 
 
 def _map_leaves(function: Callable[[Any], Any], value: Any) -> Any:
