@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tensorflow_federated.core import callsites, errors, types
+from tensorflow_federated.core import callsites, errors, tracing, types
 
 
 def _all_classes() -> list[type[errors.FederatedError]]:
@@ -305,3 +305,16 @@ def test_a_function_in_a_notebook_is_told_as_one():
     names: dict[str, Any] = {}
     exec(code, names)
     assert callsites.line_of(names["next_fn"]) == "notebook cell:1 in `next_fn`"
+
+
+def test_a_computation_that_calls_itself_is_told_the_line_that_does():
+    @tracing.federated_computation
+    def count(number):
+        return count(number)
+
+    with pytest.raises(errors.NestingError) as raised:
+        count(1)
+    assert isinstance(raised.value, RecursionError)
+    assert str(raised.value).startswith("this is nested too deep.")
+    assert "test_errors.py" in str(raised.value.where)
+    assert "`count`" in str(raised.value.where)

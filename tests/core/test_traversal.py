@@ -54,7 +54,7 @@ def test_transform_visits_a_shared_node_once():
 
 
 def test_substitute_selects_through_structures():
-    program = ir.Selection(reference("x", types.to_type([INT, FLOAT])), 1)
+    program = ir.Selection(reference("x", types.to_type([INT, FLOAT])), index=1)
     result = traversal.substitute(program, {"x": pair(reference("a"), reference("b", FLOAT))})
     assert str(result) == "b"
 
@@ -103,12 +103,40 @@ def test_check_ir_tells_all_problems_at_once():
     assert len(raised.value.problems) == 2
 
 
-def test_check_ir_rejects_a_parameter_without_a_name():
-    with pytest.raises(errors.TypeMismatchError, match="a name and a type, or neither"):
-        traversal.check_ir(ir.Lambda(None, INT, ir.Literal(np.int32(1), INT)))
-
-
 def test_calls_are_checked_where_they_are_made():
     function = reference("f", FunctionType(INT, INT))
     with pytest.raises(errors.TypeMismatchError):
         ir.Call(function, reference("x", FLOAT))
+
+
+DEPTH = 5000
+
+
+def deep_calls(depth: int) -> ir.Lambda:
+    """A function around a function, and so on: each applies the one inside it."""
+    function = ir.Lambda("x0", INT, ir.Reference("x0", INT))
+    for level in range(1, depth):
+        name = f"x{level}"
+        function = ir.Lambda(name, INT, ir.Call(function, ir.Reference(name, INT)))
+    return function
+
+
+def test_walks_go_deeper_than_calls_of_python_may():
+    program = deep_calls(DEPTH)
+    assert traversal.free_names(program) == frozenset()
+    assert len(traversal.bound_names(program)) == DEPTH
+    assert traversal.transform_postorder(program, lambda node: node) is program
+    traversal.check_ir(program, unique_names=True)
+
+
+def test_nodes_are_transformed_in_the_order_of_evaluation():
+    seen: list[str] = []
+
+    def note(node: ir.Node) -> ir.Node:
+        seen.append(str(node))
+        return node
+
+    x, y = ir.Reference("x", INT), ir.Reference("y", INT)
+    pair = ir.Struct(((None, x), (None, y)))
+    traversal.transform_postorder(ir.Struct(((None, pair), (None, y), (None, pair))), note)
+    assert seen == ["x", "y", "<x,y>", "<<x,y>,y,<x,y>>"]

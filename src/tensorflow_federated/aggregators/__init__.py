@@ -22,4 +22,28 @@ __all__ = [
     "as_weighted_aggregator",
 ]
 
-__getattr__, __dir__ = _namespaces.module_functions("tff.aggregators", __all__)
+_BY_HAND = (
+    "take `tff.aggregators.MeanFactory()` or `SumFactory()`, or write a subclass of "
+    "`tff.aggregators.UnweightedAggregationFactory`."
+)
+_REMOVED: dict[str, str] = dict.fromkeys(
+    (
+        "DifferentiallyPrivateFactory",
+        "DiscreteFourierTransformFactory",
+        "EncodedSumFactory",
+        "HadamardTransformFactory",
+        "PrivateQuantileEstimationProcess",
+        "SecureModularSumFactory",
+        "SecureSumFactory",
+        "UnweightedReservoirSamplingFactory",
+        "add_measurements",
+        "clipping_factory",
+        "concat_factory",
+        "federated_sample",
+        "secure_quantized_sum",
+        "zeroing_factory",
+    ),
+    _BY_HAND,
+)
+
+__getattr__, __dir__ = _namespaces.module_functions("tff.aggregators", __all__, removed=_REMOVED)

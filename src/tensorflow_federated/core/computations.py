@@ -6,7 +6,7 @@ import abc
 import functools
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, cast
+from typing import Any, NoReturn, cast
 
 import numpy as np
 
@@ -14,9 +14,13 @@ from tensorflow_federated.core import (
     containers,
     contexts,
     errors,
+    html,
     ir,
+    ir_nodes,
     structure,
+    traversal,
     type_inference,
+    type_relations,
     types,
 )
 from tensorflow_federated.core.types import FunctionType, StructType, Type
@@ -41,6 +45,10 @@ class TypedObject(abc.ABC):
     @abc.abstractmethod
     def type_signature(self) -> Type:
         """The type of this object."""
+
+
+# Not a base class: with the metaclass of an abstract class, matching on nodes would be slower.
+TypedObject.register(ir.Node)
 
 
 class Computation(TypedObject):
@@ -71,15 +79,95 @@ class Computation(TypedObject):
 class ConcreteComputation(Computation):
     """A computation of one type: a lambda of the language, or a local computation."""
 
-    def __init__(self, node: ir.Lambda | ir.Local, name: str | None = None) -> None:
+    def __init__(
+        self,
+        node: ir.Lambda | ir.Local,
+        name: str | None = None,
+        type_signature: FunctionType | None = None,
+    ) -> None:
         """Wraps a program.
 
         Args:
           node: the program, a function.
           name: the name of the Python function that it was made from.
+          type_signature: the type to give it, assignable to the one of the program; that one if
+            None.
         """
         self._node = node
+        self._type = type_signature or node.type_signature
         self.__name__ = name or "computation"
+
+    @classmethod
+    @errors.boundary
+    def from_building_block(cls, building_block: ir.Node) -> ConcreteComputation:
+        """Makes a computation of a program.
+
+        Args:
+          building_block: a node that is a function.
+
+        Returns:
+          The computation.
+
+        Raises:
+          ArgumentError: if it is no node.
+          UnexpectedTypeError: if it is no function.
+
+        Examples:
+          >>> import numpy as np
+          >>> identity = ir.Lambda("x", np.int32, ir.Reference("x", np.int32))
+          >>> ConcreteComputation.from_building_block(identity)(3)
+          np.int32(3)
+        """
+        ir_nodes.check_node("building_block", building_block)
+        if isinstance(building_block, (ir.Lambda, ir.Local)):
+            return cls(building_block)
+        function_type = building_block.type_signature
+        if not isinstance(function_type, FunctionType):
+            raise errors.UnexpectedTypeError(
+                "only a function can become a computation.",
+                problems=[f"building_block: got {function_type}"],
+                fix="wrap it: `tff.framework.Lambda(None, None, building_block)`.",
+            )
+        if function_type.parameter is None:
+            return cls(ir.Lambda(None, None, ir.Call(building_block)))
+        name = traversal.FreshNames(traversal.free_names(building_block)).fresh("arg")
+        argument = ir.Reference(name, function_type.parameter)
+        return cls(ir.Lambda(name, argument.type, ir.Call(building_block, argument)))
+
+    @classmethod
+    @errors.boundary
+    def with_type(cls, value: ConcreteComputation, type_spec: FunctionType) -> ConcreteComputation:
+        """Gives a computation another type, for example other Python containers for its result.
+
+        Args:
+          value: the computation.
+          type_spec: the type.
+
+        Returns:
+          The computation of this type.
+
+        Raises:
+          TypeNotAssignableError: if the type is not assignable to the one of the computation.
+
+        Examples:
+          >>> import numpy as np
+          >>> import tensorflow_federated as tff
+          >>> pair = tff.jax.computation(lambda x: (x, x), np.int32)
+          >>> as_list = tff.FunctionType(np.int32, [np.int32, np.int32])
+          >>> ConcreteComputation.with_type(pair, as_list)(1)
+          [np.int32(1), np.int32(1)]
+        """
+        value.type_signature.check_assignable_from(type_spec)
+        return cls(value.node, value.__name__, type_spec)
+
+    @classmethod
+    def get_proto(cls, value: ConcreteComputation) -> NoReturn:
+        """Is no more: raises the error that names what to write instead."""
+        raise errors.RemovedNameError(
+            "computations are not kept as protocol buffers.",
+            problems=[f"value: got {value!r}"],
+            fix="write `tff.framework.serialize_computation(computation)`.",
+        )
 
     @property
     def node(self) -> ir.Lambda | ir.Local:
@@ -88,10 +176,25 @@ class ConcreteComputation(Computation):
 
     @property
     def type_signature(self) -> FunctionType:
-        return self._node.type_signature
+        return self._type
 
     def to_building_block(self) -> ir.Lambda | ir.Local:
         """The program, as a node of the intermediate representation."""
+        return self._node
+
+    @errors.boundary
+    def to_compiled_building_block(self) -> ir.Local:
+        """The program, as a local computation.
+
+        Raises:
+          UnexpectedBlockError: if it is made of more than one local computation.
+        """
+        if not isinstance(self._node, ir.Local):
+            kind = type(self._node).__name__
+            raise errors.UnexpectedBlockError(
+                "this computation is no local one.",
+                problems=[f"program: expected `Local`, got `{kind}`: {self._node}"],
+            )
         return self._node
 
     @errors.boundary
@@ -101,6 +204,13 @@ class ConcreteComputation(Computation):
 
     def __repr__(self) -> str:
         return f"<computation {self.__name__}: {self.type_signature.compact_representation()}>"
+
+    def _repr_html_(self) -> str:
+        return html.of_function(
+            f"computation {self.__name__}",
+            type_relations.layout_of(self.type_signature),
+            "tff.explain(computation) shows what the server and the clients do.",
+        )
 
 
 class PolymorphicComputation:
@@ -148,6 +258,14 @@ class PolymorphicComputation:
 
     def __repr__(self) -> str:
         return f"<polymorphic computation {self.__name__}>"
+
+    def _repr_html_(self) -> str:
+        return html.of_function(
+            f"polymorphic computation {self.__name__}",
+            None,
+            "Its types are those of the arguments of each call; "
+            "fn_for_argument_type(type) gives the computation for one.",
+        )
 
 
 class Decorator:
@@ -300,6 +418,8 @@ def pack_arguments(
 def _may_be_whole(argument: Any, parameter_type: Type) -> bool:
     """Whether the only argument of a call can be the whole parameter, not one element of it."""
     if not isinstance(parameter_type, StructType) or isinstance(argument, TypedObject):
+        return True
+    if containers.is_composite(parameter_type):
         return True
     elements = containers.unpack(argument)
     if elements is None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from tensorflow_federated.core import errors
 
 
 def module_functions(
-    owner: str, names: Iterable[str], load: Callable[[str], Any] | None = None
+    owner: str,
+    names: Iterable[str],
+    load: Callable[[str], Any] | None = None,
+    removed: Mapping[str, str] | None = None,
 ) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
     """The functions `__getattr__` and `__dir__` of a module that is a public namespace.
 
@@ -18,9 +21,12 @@ def module_functions(
       names: its public names.
       load: gives the value of a public name that the module does not hold itself, when it is first
         asked for; such a name is among `names`. None if there is no such name.
+      removed: names that TFF has or had there and this package has not, each with what to write
+        instead.
 
     Returns:
-      The two functions. The first raises `RemovedNameError` with the nearest public name.
+      The two functions. The first raises `RemovedNameError`, with what to write instead of a name
+      that was removed, and else with the nearest public name.
 
     Examples:
       >>> get_attribute, list_names = module_functions("tff", ["to_type", "CLIENTS"])
@@ -33,6 +39,7 @@ def module_functions(
         ...
     """
     public = sorted(names)
+    gone: Mapping[str, str] = {} if removed is None else removed
 
     @errors.boundary
     def get_attribute(name: str) -> Any:
@@ -41,6 +48,11 @@ def module_functions(
             raise AttributeError(name)
         if load is not None and name in public:
             return load(name)
+        if name in gone:
+            raise errors.RemovedNameError(
+                f"`{owner}.{name}` is a name that this package does not have.",
+                fix=gone[name],
+            )
         raise errors.unknown_name(owner, name, public)
 
     def list_names() -> list[str]:

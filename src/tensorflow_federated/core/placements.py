@@ -38,6 +38,24 @@ class PlacementLiteral:
         object.__setattr__(self, "default_all_equal", default_all_equal)
         object.__setattr__(self, "description", description)
 
+    def is_clients(self) -> bool:
+        """Whether this is the placement of all clients.
+
+        Examples:
+          >>> CLIENTS.is_clients(), SERVER.is_clients()
+          (True, False)
+        """
+        return self.uri == "clients"
+
+    def is_server(self) -> bool:
+        """Whether this is the placement of the server.
+
+        Examples:
+          >>> CLIENTS.is_server(), SERVER.is_server()
+          (False, True)
+        """
+        return self.uri == "server"
+
     def __setattr__(self, name: str, value: object) -> NoReturn:
         raise AttributeError(f"A placement cannot be changed; `{name}` was to be set.")
 

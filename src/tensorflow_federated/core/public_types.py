@@ -14,6 +14,8 @@ from tensorflow_federated.core.shapes import (
     is_shape_fully_defined,
     num_elements_in_shape,
 )
+from tensorflow_federated.core.spec_writers import type_to_tf_tensor_specs
+from tensorflow_federated.core.type_encoding import deserialize_type, serialize_type
 from tensorflow_federated.core.type_predicates import (
     contains,
     contains_only,
@@ -60,17 +62,20 @@ __all__ = [
     "contains",
     "contains_only",
     "count",
+    "deserialize_type",
     "is_shape_fully_defined",
     "is_structure_of_floats",
     "is_structure_of_integers",
     "is_structure_of_tensors",
     "is_tensorflow_compatible_type",
     "num_elements_in_shape",
+    "serialize_type",
     "structure_from_tensor_type_tree",
     "tensorflow_to_type",
     "to_type",
     "type_mismatch_error_message",
     "type_to_py_container",
+    "type_to_tf_tensor_specs",
 ]
 
 tensorflow_to_type = to_type

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import operator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from tensorflow_federated.core import errors, ir
 from tensorflow_federated.core.types import FunctionType, Type
@@ -21,22 +22,33 @@ def transform_postorder(node: ir.Node, transform: Callable[[ir.Node], ir.Node]) 
       The new program; nodes under which nothing changes stay the same objects.
     """
     done: dict[int, ir.Node] = {}
-
-    def visit(current: ir.Node) -> ir.Node:
-        if id(current) not in done:
-            done[id(current)] = transform(with_new_children(current, visit))
-        return done[id(current)]
-
-    return visit(node)
+    waiting = [node]
+    while waiting:
+        current = waiting[-1]
+        if id(current) in done:
+            waiting.pop()
+            continue
+        children = list(current.children())
+        missing = children and [child for child in children if id(child) not in done]
+        if missing:
+            waiting.extend(reversed(missing))
+        else:
+            waiting.pop()
+            rebuilt = _with_new(current, children, [done[id(child)] for child in children])
+            done[id(current)] = transform(rebuilt)
+    return done[id(node)]
 
 
 def with_new_children(node: ir.Node, visit: Callable[[ir.Node], ir.Node]) -> ir.Node:
     """The node with its children replaced; the same object if they stay what they are."""
     children = list(node.children())
-    visited = [visit(child) for child in children]
-    if all(new is old for new, old in zip(visited, children, strict=True)):
+    return _with_new(node, children, [visit(child) for child in children])
+
+
+def _with_new(node: ir.Node, old: Sequence[ir.Node], new: Sequence[ir.Node]) -> ir.Node:
+    if all(map(operator.is_, new, old)):
         return node
-    return node.with_children(visited)
+    return node.with_children(new)
 
 
 def substitute(node: ir.Node, replacements: Mapping[str, ir.Node]) -> ir.Node:
@@ -55,7 +67,7 @@ def substitute(node: ir.Node, replacements: Mapping[str, ir.Node]) -> ir.Node:
     def replace(current: ir.Node) -> ir.Node:
         if isinstance(current, ir.Reference):
             return replacements.get(current.name, current)
-        if isinstance(current, ir.Selection):
+        if isinstance(current, ir.Selection) and isinstance(current.source, ir.Struct):
             return ir.select(current.source, current.index)
         return current
 
@@ -76,28 +88,35 @@ def iterate(node: ir.Node) -> Iterator[ir.Node]:
 
 def free_names(node: ir.Node) -> frozenset[str]:
     """The names that a program refers to and does not bind."""
-    return _free_names(node, {})
+    known: dict[int, frozenset[str]] = {}
+    waiting = [node]
+    while waiting:
+        current = waiting[-1]
+        missing = [child for child in current.children() if id(child) not in known]
+        if missing:
+            waiting.extend(missing)
+        else:
+            waiting.pop()
+            known[id(current)] = _free_names(current, known)
+    return known[id(node)]
 
 
-def _free_names(node: ir.Node, known: dict[int, frozenset[str]]) -> frozenset[str]:
-    if id(node) in known:
-        return known[id(node)]
-    free: set[str] = set()
+def _free_names(node: ir.Node, known: Mapping[int, frozenset[str]]) -> frozenset[str]:
+    """The free names of a node, from those of its children."""
     match node:
         case ir.Reference(name=name):
-            free.add(name)
+            return frozenset((name,))
         case ir.Lambda(parameter_name=parameter, result=result):
-            free.update(_free_names(result, known) - {parameter})
+            return known[id(result)] - {parameter}
         case ir.Block(locals=bindings, result=result):
-            free.update(_free_names(result, known))
+            free = set(known[id(result)])
             for name, bound in reversed(bindings):
                 free.discard(name)
-                free.update(_free_names(bound, known))
+                free.update(known[id(bound)])
+            return frozenset(free)
         case _:
-            for child in node.children():
-                free.update(_free_names(child, known))
-    known[id(node)] = frozenset(free)
-    return known[id(node)]
+            none: frozenset[str] = frozenset()
+            return none.union(*(known[id(child)] for child in node.children()))
 
 
 def bound_names(node: ir.Node) -> frozenset[str]:
@@ -144,6 +163,7 @@ def check_ir(node: ir.Node, *, unique_names: bool = False, closed: bool = True) 
 
     - Every reference is to a name bound above it, of a type that what is bound belongs to.
     - Every function that is called is a function, and takes its argument.
+    - Every intrinsic has a type that its declaration allows.
     - With `unique_names`, no name is bound twice.
 
     Args:
@@ -155,7 +175,7 @@ def check_ir(node: ir.Node, *, unique_names: bool = False, closed: bool = True) 
       TypeMismatchError: if it does not hold; the message names each place.
     """
     checker = _Checker(closed)
-    checker.check(node, {})
+    checker.check(node)
     if unique_names:
         checker.problems.extend(f"{name}: bound more than once" for name in _bound_twice(node))
     if checker.problems:
@@ -169,28 +189,37 @@ class _Checker:
         self._closed = closed
         self.problems: list[str] = []
 
-    def check(self, node: ir.Node, scope: Mapping[str, Type]) -> None:
-        match node:
-            case ir.Reference():
-                self._check_reference(node, scope)
-            case ir.Lambda(parameter_name=name, parameter_type=parameter, result=result):
-                if (name is None) != (parameter is None):
-                    self.problems.append(f"{node}: a parameter has a name and a type, or neither")
-                bound = {} if name is None or parameter is None else {name: parameter}
-                self.check(result, {**scope, **bound})
-            case ir.Block(locals=bindings, result=result):
-                inner = dict(scope)
-                for name, bound in bindings:
-                    self.check(bound, inner)
-                    inner[name] = bound.type_signature
-                self.check(result, inner)
-            case ir.Call():
-                self._check_call(node)
-                for child in node.children():
-                    self.check(child, scope)
-            case _:
-                for child in node.children():
-                    self.check(child, scope)
+    def check(self, node: ir.Node) -> None:
+        """Checks a program; `problems` tells what is wrong with it."""
+        # What is to be done, the next thing last: check a node in a scope, or bind a name there.
+        waiting: list[tuple[ir.Node, str | None, dict[str, Type]]] = [(node, None, {})]
+        while waiting:
+            current, name, scope = waiting.pop()
+            if name is not None:
+                scope[name] = current.type_signature
+                continue
+            match current:
+                case ir.Reference():
+                    self._check_reference(current, scope)
+                case ir.Lambda(parameter_name=parameter, parameter_type=bound, result=result):
+                    inner = scope
+                    if parameter is not None and bound is not None:
+                        inner = {**scope, parameter: bound}
+                    waiting.append((result, None, inner))
+                case ir.Block(locals=bindings, result=result):
+                    inner = dict(scope)
+                    waiting.append((result, None, inner))
+                    for local_name, value in reversed(bindings):
+                        waiting.append((value, local_name, inner))
+                        waiting.append((value, None, inner))
+                case ir.Intrinsic(uri=uri, type=type_signature):
+                    found = current.definition.signature.problems_of(type_signature)
+                    self.problems.extend(f"{uri}: {problem}" for problem in found)
+                case _:
+                    if isinstance(current, ir.Call):
+                        self._check_call(current)
+                    children = reversed(list(current.children()))
+                    waiting.extend((child, None, scope) for child in children)
 
     def _check_reference(self, node: ir.Reference, scope: Mapping[str, Type]) -> None:
         bound = scope.get(node.name)
@@ -210,7 +239,7 @@ class _Checker:
         if parameter is None or argument is None:
             if parameter is not argument:
                 self.problems.append(f"{node.function}: takes {parameter}, got {argument}")
-        else:
+        elif not parameter.is_assignable_from(argument):
             self.problems.extend(parameter.differences(argument, path=f"argument of {node}"))
 
 
@@ -224,14 +253,13 @@ def _bound_twice(node: ir.Node) -> list[str]:
                 twice.append(name)
             seen.add(name)
 
-    def visit(current: ir.Node) -> None:
+    waiting = [node]
+    while waiting:
+        current = waiting.pop()
         if isinstance(current, ir.Lambda):
             bind(current.parameter_name)
         elif isinstance(current, ir.Block):
             for name, _ in current.locals:
                 bind(name)
-        for child in current.children():
-            visit(child)
-
-    visit(node)
+        waiting.extend(reversed(list(current.children())))
     return twice
