@@ -9,8 +9,9 @@ from typing import Any, Protocol
 import numpy as np
 
 from tensorflow_federated.compiler import plan
-from tensorflow_federated.core import errors, ir
+from tensorflow_federated.core import byte_format, errors, ir
 from tensorflow_federated.core.local_computations import LocalComputation
+from tensorflow_federated.core.types import FunctionType
 
 
 class CompiledChunk(Protocol):
@@ -63,6 +64,33 @@ class Backend(Protocol):
 
     def compile_client_step(self, step: plan.ClientStep) -> CompiledChunk | None:
         """Compiles a step whose computations are all of this back end or portable, if it can."""
+        ...
+
+    def encode(self, computation: LocalComputation) -> bytes:
+        """Turns the function of a computation of this back end into bytes.
+
+        Raises:
+          WireError: if it cannot travel.
+        """
+        ...
+
+    def decode(
+        self, data: bytes, type_signature: FunctionType, name: str, limits: byte_format.Limits
+    ) -> Any:
+        """Reads the function of a computation from what `encode` made of it.
+
+        Args:
+          data: the bytes, which are not trusted.
+          type_signature: the type that the function has to have.
+          name: the name of the computation, for messages.
+          limits: what is read at most.
+
+        Returns:
+          The function, as this back end runs it.
+
+        Raises:
+          WireError: if the bytes are no function of this type, or it may do more than compute.
+        """
         ...
 
 

@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 
 from tensorflow_federated.compiler import plan
-from tensorflow_federated.core import ir
+from tensorflow_federated.core import byte_format, ir
 from tensorflow_federated.core.local_computations import LocalComputation
+from tensorflow_federated.core.types import FunctionType
 from tensorflow_federated.execution.backends import CompiledChunk
-from tensorflow_federated.jax import programs
+from tensorflow_federated.jax import exported_functions, programs
 
 
 class JaxBackend:
@@ -54,3 +55,13 @@ class JaxBackend:
     def compile_client_step(self, step: plan.ClientStep) -> CompiledChunk | None:
         """None: clients are run one by one, each through `evaluate_program`."""
         return None
+
+    def encode(self, computation: LocalComputation) -> bytes:
+        """Turns the function of a JAX computation into bytes."""
+        return exported_functions.encode(computation)
+
+    def decode(
+        self, data: bytes, type_signature: FunctionType, name: str, limits: byte_format.Limits
+    ) -> Any:
+        """Reads the function of a JAX computation from what `encode` made of it."""
+        return exported_functions.decode(data, type_signature, name, limits)

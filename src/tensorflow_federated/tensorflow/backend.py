@@ -7,12 +7,22 @@ import weakref
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 
 from tensorflow_federated.compiler import plan
-from tensorflow_federated.core import ir
+from tensorflow_federated.core import byte_format, ir
 from tensorflow_federated.core.local_computations import LocalComputation
+from tensorflow_federated.core.types import FunctionType
 from tensorflow_federated.execution import backends
-from tensorflow_federated.tensorflow import arrays, client_step, programs, tracing
+from tensorflow_federated.tensorflow import (
+    arrays,
+    calls,
+    client_step,
+    failures,
+    programs,
+    saved_models,
+    tracing,
+)
 
 
 class TensorFlowBackend:
@@ -22,6 +32,9 @@ class TensorFlowBackend:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self._calls: weakref.WeakKeyDictionary[LocalComputation, calls.Call] = (
+            weakref.WeakKeyDictionary()
+        )
         self._programs: weakref.WeakKeyDictionary[ir.Lambda, programs.GraphProgram] = (
             weakref.WeakKeyDictionary()
         )
@@ -30,9 +43,16 @@ class TensorFlowBackend:
         """Runs one local computation."""
         function_type = computation.type_signature
         function: tracing.TracedFunction = computation.function
+        call = self._calls.get(computation)
+        if call is None:
+            with self._lock:
+                call = self._calls.setdefault(computation, calls.Call(function.concrete))
         tensors = arrays.to_tensors(argument, function_type.parameter)
-        with tracing.alone(bool(function.variables)):
-            return arrays.from_tensors(function(tensors), function_type.result)
+        try:
+            with tracing.alone(bool(function.variables)):
+                return arrays.from_tensors(call(tensors), function_type.result)
+        except tf.errors.OpError as error:
+            raise failures.while_running(error, f"`{computation.name}`") from error
 
     def evaluate_program(self, program: ir.Lambda, argument: Any, keys: np.ndarray | None) -> Any:
         """Runs a first-order local program as one graph, which is traced once."""
@@ -40,8 +60,21 @@ class TensorFlowBackend:
             graph_program = self._programs.get(program)
             if graph_program is None:
                 graph_program = self._programs[program] = programs.GraphProgram(program)
-        return graph_program.run(program, argument, keys)
+        try:
+            return graph_program.run(program, argument, keys)
+        except tf.errors.OpError as error:
+            raise failures.while_running(error, "a local program") from error
 
     def compile_client_step(self, step: plan.ClientStep) -> backends.CompiledChunk | None:
         """Compiles a step into one loop over clients and their batches, if it can."""
         return client_step.compile_client_step(step)
+
+    def encode(self, computation: LocalComputation) -> bytes:
+        """Turns the function of a computation into a SavedModel."""
+        return saved_models.encode(computation)
+
+    def decode(
+        self, data: bytes, type_signature: FunctionType, name: str, limits: byte_format.Limits
+    ) -> Any:
+        """Reads the function of a computation from a SavedModel."""
+        return saved_models.decode(data, type_signature, name, limits)

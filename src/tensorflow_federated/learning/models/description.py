@@ -16,12 +16,14 @@ import tensorflow as tf
 from tensorflow_federated import tensorflow as tensorflow_backend
 from tensorflow_federated.core import callsites, errors, trees, type_inference, types
 from tensorflow_federated.core.computations import ConcreteComputation
+from tensorflow_federated.core.local_computations import LocalComputation
 from tensorflow_federated.core.types import StructWithPythonType, Type
 from tensorflow_federated.learning.models import model_weights, recording
 from tensorflow_federated.learning.models.local_loops import ModelSpec
 from tensorflow_federated.learning.models.model_weights import ModelWeights
 from tensorflow_federated.learning.models.recording import RecordedModel
 from tensorflow_federated.learning.models.variable import MetricFinalizers, VariableModel
+from tensorflow_federated.tensorflow import saved_models
 
 
 def describe_model(model_fn: Callable[[], VariableModel]) -> ModelSpec:
@@ -103,7 +105,7 @@ def _initial_weights(
     """The computation that draws weights; it calls `model_fn` in Python each time it runs.
 
     Keras chooses the seeds of its initializers when a layer is made: traced into a graph, the same
-    weights would come out of every call.
+    weights would come out of every call. Turned into bytes, it gives weights that are drawn then.
     """
     variables = [*recorded.trainable, *recorded.non_trainable]
     in_main_thread = _keras_dtype_policy()
@@ -135,7 +137,17 @@ def _initial_weights(
             trees.pack_like(recorded.weights.non_trainable, shaped[count:]),
         )
 
-    return tensorflow_backend.computation(initial_weights)
+    computation = tensorflow_backend.computation(initial_weights)
+
+    def make_substitute() -> LocalComputation:
+        # Another one: this function must not keep alive the computation that it belongs to.
+        drawn = tensorflow_backend.computation(initial_weights)()
+        constants = tensorflow_backend.computation(lambda: trees.map_structure(tf.constant, drawn))
+        return constants.node.computation
+
+    # Elsewhere there is no `model_fn` to call.
+    saved_models.encode_as(computation.node.computation, make_substitute)
+    return computation
 
 
 def _keras_dtype_policy() -> Any:

@@ -8,7 +8,15 @@ from typing import Any, NamedTuple, cast
 
 import numpy as np
 
-from tensorflow_federated.core import containers, errors, fields, structure, trees, types
+from tensorflow_federated.core import (
+    containers,
+    errors,
+    fields,
+    structure,
+    trees,
+    types,
+    value_tables,
+)
 from tensorflow_federated.core.types import StructWithPythonType, TensorType, Type
 from tensorflow_federated.learning.models import frameworks
 from tensorflow_federated.learning.models.variable import VariableModel
@@ -29,6 +37,11 @@ class ModelWeights(NamedTuple):
 
     trainable: Any
     non_trainable: Any
+
+    _repr_html_ = value_tables.to_html
+
+    def __repr__(self) -> str:
+        return value_tables.to_text(self)
 
     @classmethod
     def from_model(cls, model: Any) -> ModelWeights:
@@ -106,6 +119,9 @@ class ModelWeights(NamedTuple):
             trees.map_structure(_to_array, self.trainable),
             trees.map_structure(_to_array, self.non_trainable),
         )
+
+
+containers.register_container("learning.ModelWeights", ModelWeights)
 
 
 def weights_type_from_model(model: Any) -> StructWithPythonType:

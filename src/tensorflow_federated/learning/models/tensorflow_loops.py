@@ -234,7 +234,7 @@ def _compute_on(
 ) -> ConcreteComputation:
     """A computation that runs a model, and owns the variables that it sets."""
     try:
-        computation = _compute(fn, *parameter_types)
+        computation = tensorflow_backend.model_computation(fn, *parameter_types)
         _check_no_text_is_cast(computation)
     except errors.FederatedError:
         raise

@@ -7,6 +7,8 @@ import collections
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from tensorflow_federated.core import containers
+
 MetricFinalizers = collections.OrderedDict[str, Callable[[Any], Any]]
 """For each metric, the function that makes its value of the sum of what the clients report."""
 
@@ -28,6 +30,9 @@ class BatchOutput(NamedTuple):
     loss: Any = None
     predictions: Any = None
     num_examples: Any = None
+
+
+containers.register_container("learning.BatchOutput", BatchOutput)
 
 
 class VariableModel(abc.ABC):

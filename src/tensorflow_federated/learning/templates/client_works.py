@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from tensorflow_federated import templates
-from tensorflow_federated.core import placements
+from tensorflow_federated.core import containers, placements
 from tensorflow_federated.core.computations import Computation
 from tensorflow_federated.core.types import StructType, StructWithPythonType
 from tensorflow_federated.learning.templates import errors, hyperparameters, laws
@@ -22,6 +22,9 @@ class ClientResult(NamedTuple):
 
     update: Any
     update_weight: Any
+
+
+containers.register_container("learning.ClientResult", ClientResult)
 
 
 class ClientWorkProcess(hyperparameters.HasHyperparameters, templates.MeasuredProcess):

@@ -6,8 +6,8 @@ import collections
 from typing import Any, NamedTuple
 
 from tensorflow_federated import templates
+from tensorflow_federated.core import containers, intrinsics, placements, tracing, value_tables
 from tensorflow_federated.core import errors as core_errors
-from tensorflow_federated.core import intrinsics, placements, tracing
 from tensorflow_federated.core.computations import Computation
 from tensorflow_federated.core.type_predicates import contains
 from tensorflow_federated.core.types import FederatedType, FunctionType, StructType, Type
@@ -41,6 +41,14 @@ class LearningAlgorithmState(NamedTuple):
     client_work: Any
     aggregator: Any
     finalizer: Any
+
+    _repr_html_ = value_tables.to_html
+
+    def __repr__(self) -> str:
+        return value_tables.to_text(self)
+
+
+containers.register_container("learning.LearningAlgorithmState", LearningAlgorithmState)
 
 
 @core_errors.boundary

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from tensorflow_federated import templates
-from tensorflow_federated.core import placements
+from tensorflow_federated.core import containers, placements, value_tables
 from tensorflow_federated.core.computations import Computation
 from tensorflow_federated.core.types import StructWithPythonType
 from tensorflow_federated.learning.templates import errors, hyperparameters, laws
@@ -22,6 +22,14 @@ class LearningProcessOutput(NamedTuple):
 
     state: Any
     metrics: Any
+
+    _repr_html_ = value_tables.to_html
+
+    def __repr__(self) -> str:
+        return value_tables.to_text(self)
+
+
+containers.register_container("learning.LearningProcessOutput", LearningProcessOutput)
 
 
 class LearningProcess(hyperparameters.HasHyperparameters, templates.IterativeProcess):

@@ -1,0 +1,254 @@
+"""JAX computations as bytes: StableHLO, with a symbol for every dimension that is not known.
+
+Two dimensions that are not known may differ, unless the function needs them to be equal; then those
+that come first in their arrays, such as the sizes of a batch, are taken to be equal, and if that is
+not enough, all of them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import jax
+import jax.export
+import jax.numpy as jnp
+
+from tensorflow_federated.core import errors
+from tensorflow_federated.core.byte_format import Limits, Reader, Writer
+from tensorflow_federated.core.local_computations import LocalComputation
+from tensorflow_federated.core.types import FunctionType, TensorType, Type
+from tensorflow_federated.execution import leaves as tensor_leaves
+from tensorflow_federated.jax import application, precision, stablehlo, structures
+
+_PLATFORMS = ("cpu", "cuda", "tpu")
+_SYMBOLIC_SHAPE = re.compile(r"[a-z0-9_ ,()*+-]*\Z")
+_LONGEST_SHAPE = 1000
+
+# How a dimension that is not known is named, by the number of its array and of its axis. From the
+# second form on, some names are shared. `n - 1` may be 0, where JAX takes `n` to be 1 or more.
+_NAMINGS: tuple[Callable[[int, int], str], ...] = (
+    lambda array, axis: f"d{array}_{axis} - 1",
+    lambda array, axis: f"d{array}_{axis}",
+    lambda array, axis: "n - 1" if axis == 0 else f"d{array}_{axis} - 1",
+    lambda array, axis: "n" if axis == 0 else f"d{array}_{axis}",
+    lambda array, axis: "n - 1",
+    lambda array, axis: "n",
+)
+
+
+class ExportedFunction:
+    """The function of a computation that was read from bytes.
+
+    Attributes:
+      data: the bytes.
+    """
+
+    def __init__(self, call: Callable[..., Any], type_signature: FunctionType, data: bytes) -> None:
+        """Wraps a function.
+
+        Args:
+          call: from the flat arrays of the argument to those of the result.
+          type_signature: its type.
+          data: the bytes that it was read from.
+        """
+        # It is compiled, not traced, so JAX cannot see how to apply it to many arguments at once.
+        self._call = jax.custom_batching.sequential_vmap(call)
+        self._type_signature = type_signature
+        self.data = data
+
+    def __call__(self, *argument: Any) -> Any:
+        """Applies the function to its argument in its containers."""
+        parameter, result_type = self._type_signature.parameter, self._type_signature.result
+        flat: list[Any] = []
+        if parameter is not None:
+            canonical = structures.to_canonical(argument[0], parameter, "the argument")
+            flat = tensor_leaves.flatten(canonical, parameter)
+        result = tensor_leaves.unflatten(self._call(*flat), result_type)
+        return structures.to_containers(result, result_type)
+
+
+def encode(computation: LocalComputation) -> bytes:
+    """Turns the function of a JAX computation into bytes; see `execution.backends.Backend`."""
+    function: application.JaxFunction = computation.function
+    if isinstance(function.function, ExportedFunction):
+        return function.function.data
+    shapes, exported = _exported(computation)
+    writer = Writer()
+    writer.unsigned(exported.calling_convention_version)
+    writer.flag(exported.uses_global_constants)
+    writer.unsigned(len(exported.platforms))
+    for platform in exported.platforms:
+        writer.text(platform)
+    for shape in shapes:
+        writer.text(shape)
+    for aval in exported.out_avals:
+        writer.text(",".join(str(size) for size in aval.shape))
+    writer.blob(stablehlo.to_text(exported.mlir_module_serialized).encode())
+    return bytes(writer.data)
+
+
+def decode(
+    data: bytes, type_signature: FunctionType, name: str, limits: Limits
+) -> application.JaxFunction:
+    """Reads the function of a JAX computation; see `execution.backends.Backend`."""
+    reader = Reader(memoryview(data), limits)
+    version, uses_global_constants = reader.unsigned(), reader.flag()
+    oldest = jax.export.minimum_supported_calling_convention_version
+    newest = jax.export.maximum_supported_calling_convention_version
+    if not oldest <= version <= newest:
+        reader.fail(
+            f"this JAX reads exported functions of the versions {oldest} to {newest}, got {version}"
+        )
+    platforms = tuple(reader.text() for _ in range(reader.count("platforms")))
+    if not platforms or not set(platforms) <= set(_PLATFORMS):
+        reader.fail(f"a JAX computation is for the platforms {platforms!s:.80}")
+    parameters, results = _tensor_types(reader, type_signature)
+    shapes = [_read_shape(reader) for _ in parameters]
+    result_shapes = [_read_shape(reader) for _ in results]
+    text = str(reader.blob(), "utf-8", "replace")
+    reader.finish()
+    try:
+        template = _template(parameters, shapes, results, result_shapes, platforms)
+        main_type = stablehlo.main_type_of(template.mlir_module_serialized)
+        module = stablehlo.from_text(text, main_type)
+    except stablehlo.ModuleError as error:
+        raise _error(name, str(error)) from None
+    except Exception as error:
+        raise _error(name, f"its shapes cannot be read: {error!s:.300}") from error
+    exported = dataclasses.replace(
+        template,
+        mlir_module_serialized=module,
+        calling_convention_version=version,
+        uses_global_constants=uses_global_constants,
+    )
+    function = ExportedFunction(exported.call, type_signature, data)
+    return application.JaxFunction(function, uses_64_bits=True)
+
+
+def _error(name: str, problem: str) -> errors.WireError:
+    return errors.WireError(
+        f"the JAX computation `{name}` cannot be read from these bytes.", problems=[problem]
+    )
+
+
+def _exported(computation: LocalComputation) -> tuple[list[str], jax.export.Exported]:
+    """The exported function, and the shapes of its flat arguments."""
+    type_signature = computation.type_signature
+    parameter = type_signature.parameter
+    parameters = () if parameter is None else tensor_leaves.leaf_types(parameter)
+
+    def flat(*arrays: Any) -> tuple[Any, ...]:
+        argument = None if parameter is None else tensor_leaves.unflatten(arrays, parameter)
+        result = application.apply(computation, argument)
+        return tuple(tensor_leaves.flatten(result, type_signature.result))
+
+    failure: Exception | None = None
+    for shapes in _shapes_to_try(parameters):
+        for platforms in (_PLATFORMS, _PLATFORMS[:1]):
+            try:
+                return shapes, _export(flat, _specs(parameters, shapes), platforms)
+            except Exception as error:
+                # Which errors JAX raises for what it cannot export, it does not say.
+                failure = error
+    assert failure is not None
+    raise errors.WireError(
+        f"the JAX computation `{computation.name}` cannot be turned into bytes.",
+        problems=[f"jax.export: {failure!s:.500}"],
+        signature=type_signature.compact_representation(),
+        fix="give the sizes of all dimensions in its type."
+        if structures.has_unknown_dimension(parameter)
+        else "compute with JAX only: Python functions that it calls back cannot travel.",
+    ) from failure
+
+
+def _export(
+    flat: Callable[..., Any], specs: Sequence[Any], platforms: Sequence[str]
+) -> jax.export.Exported:
+    with precision.with_64_bits(True):
+        return jax.export.export(jax.jit(flat, keep_unused=True), platforms=platforms)(*specs)
+
+
+def _shapes_to_try(parameters: Sequence[Type]) -> Iterator[list[str]]:
+    """The shapes of all parameters, in the words of `jax.export`; the most general first."""
+    tried: list[list[str]] = []
+    for naming in _NAMINGS:
+        shapes = [
+            ",".join(
+                naming(array, axis) if size is None else str(size)
+                for axis, size in enumerate(_shape(parameter))
+            )
+            for array, parameter in enumerate(parameters)
+        ]
+        if shapes not in tried:
+            tried.append(shapes)
+            yield shapes
+
+
+def _shape(tensor_type: Type) -> tuple[int | None, ...]:
+    assert isinstance(tensor_type, TensorType)
+    assert tensor_type.shape is not None
+    return tensor_type.shape
+
+
+def _specs(parameters: Sequence[Type], shapes: Sequence[str]) -> list[jax.ShapeDtypeStruct]:
+    scope = jax.export.SymbolicScope()
+    specs: list[jax.ShapeDtypeStruct] = []
+    for parameter, shape in zip(parameters, shapes, strict=True):
+        assert isinstance(parameter, TensorType)
+        sizes = jax.export.symbolic_shape(shape, scope=scope)
+        specs.append(jax.ShapeDtypeStruct(sizes, parameter.dtype))
+    return specs
+
+
+def _tensor_types(
+    reader: Reader, type_signature: FunctionType
+) -> tuple[tuple[Type, ...], tuple[Type, ...]]:
+    parameter = type_signature.parameter
+    parameters = () if parameter is None else tensor_leaves.leaf_types(parameter)
+    results = tensor_leaves.leaf_types(type_signature.result)
+    for leaf in (*parameters, *results):
+        if not structures.is_jax_type(leaf) or _has_no_rank(leaf):
+            reader.fail(f"a JAX computation has no {leaf.compact_representation():.80}")
+    return parameters, results
+
+
+def _has_no_rank(leaf: Type) -> bool:
+    return isinstance(leaf, TensorType) and leaf.shape is None
+
+
+def _read_shape(reader: Reader) -> str:
+    shape = reader.text()
+    if len(shape) > _LONGEST_SHAPE or not _SYMBOLIC_SHAPE.match(shape):
+        reader.fail(f"there is no shape {shape!r:.80}")
+    return shape
+
+
+def _template(
+    parameters: Sequence[Type],
+    shapes: Sequence[str],
+    results: Sequence[Type],
+    result_shapes: Sequence[str],
+    platforms: Sequence[str],
+) -> jax.export.Exported:
+    """A function of the same flat type: all that JAX needs to know beside the module."""
+    specs = _specs(parameters, shapes)
+    scope = next(
+        (size.scope for spec in specs for size in spec.shape if not isinstance(size, int)), None
+    )
+    zeros = [
+        jax.ShapeDtypeStruct(jax.export.symbolic_shape(shape, scope=scope), result.dtype)
+        for shape, result in zip(result_shapes, results, strict=True)
+        if isinstance(result, TensorType)
+    ]
+    for declared, spec in zip((*parameters, *results), (*specs, *zeros), strict=True):
+        sizes = [size if isinstance(size, int) else None for size in spec.shape]
+        if not declared.is_assignable_from(TensorType(spec.dtype, sizes)):
+            raise stablehlo.ModuleError(f"an array is declared as {declared}, and is {spec}")
+
+    def flat(*arrays: Any) -> tuple[Any, ...]:
+        return tuple(jnp.zeros(zero.shape, zero.dtype) for zero in zeros)
+
+    return _export(flat, specs, platforms)
