@@ -1,13 +1,13 @@
-"""Prints types: on one line, or indented.
+"""Prints types and programs: on one line, or indented.
 
-A type describes itself as a `Layout`: text and groups of comma-separated items. Both printed forms
-are made from the layout, so that they differ in white space only.
+A type, or a node of a program, describes itself as a `Layout`: text and groups of comma-separated
+items. Both printed forms are made from the layout, so that they differ in white space only.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 _INDENT = "  "
 
@@ -18,9 +18,13 @@ class Group:
 
     Attributes:
       items: The layout of each item.
+      opening: The opening bracket; white space at its end is for the form on one line.
+      closing: The closing bracket.
     """
 
     items: Sequence[Layout]
+    opening: str = "<"
+    closing: str = ">"
 
 
 # A layout is a sequence of parts: text that stays on one line, or a group.
@@ -34,18 +38,11 @@ def compact(layout: Layout) -> str:
       >>> compact(["{", Group([["a=int32"], [Group([])]]), "}@CLIENTS"])
       '{<a=int32,<>>}@CLIENTS'
     """
-    return "".join(
-        part if isinstance(part, str) else f"<{','.join(compact(item) for item in part.items)}>"
-        for part in layout
-    )
+    return "".join(compact_pieces(layout))
 
 
-def formatted(layout: Layout, indent: str = "") -> str:
+def formatted(layout: Layout) -> str:
     """Returns the layout with one line per item of a group, indented by two spaces a level.
-
-    Args:
-      layout: What to print.
-      indent: White space before each line but the first.
 
     Examples:
       >>> print(formatted([Group([["a=int32"], [Group([])]]), "*"]))
@@ -54,14 +51,44 @@ def formatted(layout: Layout, indent: str = "") -> str:
         <>
       >*
     """
-    pieces: list[str] = []
+    return "".join(formatted_pieces(layout))
+
+
+def compact_pieces(layout: Layout) -> Iterator[str]:
+    """Yields the text of `compact` in pieces: each text of the layout, and the brackets.
+
+    Examples:
+      >>> list(compact_pieces([Group([["a=", "int32"]]), "@SERVER"]))
+      ['<', 'a=', 'int32', '>', '@SERVER']
+    """
     for part in layout:
         if isinstance(part, str):
-            pieces.append(part)
+            yield part
+        else:
+            yield part.opening
+            for position, item in enumerate(part.items):
+                if position:
+                    yield ","
+                yield from compact_pieces(item)
+            yield part.closing
+
+
+def formatted_pieces(layout: Layout, indent: str = "") -> Iterator[str]:
+    """Yields the text of `formatted` in pieces: each text of the layout, brackets, and line breaks.
+
+    Args:
+      layout: What to print.
+      indent: White space before each line but the first.
+    """
+    for part in layout:
+        if isinstance(part, str):
+            yield part
         elif not part.items:
-            pieces.append("<>")
+            yield f"{part.opening}{part.closing}"
         else:
             inner = indent + _INDENT
-            items = [f"\n{inner}{formatted(item, inner)}" for item in part.items]
-            pieces.append(f"<{','.join(items)}\n{indent}>")
-    return "".join(pieces)
+            yield part.opening.rstrip()
+            for position, item in enumerate(part.items):
+                yield f",\n{inner}" if position else f"\n{inner}"
+                yield from formatted_pieces(item, inner)
+            yield f"\n{indent}{part.closing}"

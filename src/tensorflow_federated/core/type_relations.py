@@ -18,7 +18,7 @@ import enum
 from collections.abc import Iterator
 from typing import ClassVar, NoReturn, cast
 
-from tensorflow_federated.core import errors, type_printing
+from tensorflow_federated.core import errors, html, type_printing
 
 
 class TypeRelation(enum.Enum):
@@ -45,6 +45,7 @@ class Type(abc.ABC):
     # Whether the type is a letter for any type, which has no relation to other types.
     stands_for_any: ClassVar[bool] = False
     _hash: int | None
+    _equal: Type | None = None
 
     def _set(self, **fields: object) -> None:
         """Sets the fields of a new type, which cannot be set in any other way."""
@@ -67,7 +68,23 @@ class Type(abc.ABC):
             return True
         if type(self) is not type(other) or hash(self) != hash(other):
             return False
-        return self._key() == cast("Type", other)._key()
+        mine, others = self._representative(), cast("Type", other)._representative()
+        if mine is others:
+            return True
+        if mine._key() != others._key():
+            return False
+        # Comparing large types takes long: the next time, it is known that these are equal. A link
+        # is from the higher id to the lower one, so that threads cannot make a circle of them.
+        first, second = sorted((mine, others), key=id)
+        object.__setattr__(second, "_equal", first)
+        return True
+
+    def _representative(self) -> Type:
+        """One of the types that were found to be equal to this one, the same for all of them."""
+        found = self
+        while found._equal is not None:
+            found = found._equal
+        return found
 
     def __hash__(self) -> int:
         result = self._hash
@@ -113,6 +130,9 @@ class Type(abc.ABC):
           >
         """
         return type_printing.formatted(self._layout())
+
+    def _repr_html_(self) -> str:
+        return html.of_type(self._layout())
 
     def is_identical_to(self, other: Type) -> bool:
         """Returns whether the types are the same in everything, Python containers included."""
@@ -235,6 +255,11 @@ def difference(path: str, expected: object, got: object) -> str:
     """Returns one line of `Type.differences`."""
     text = f"expected {expected}, got {got}"
     return f"{path}: {text}" if path else text
+
+
+def layout_of(type_signature: Type) -> type_printing.Layout:
+    """Returns how a type prints, for those who print types inside of something else."""
+    return type_signature._layout()  # pyright: ignore[reportPrivateUsage]
 
 
 def preorder(type_signature: Type) -> Iterator[Type]:

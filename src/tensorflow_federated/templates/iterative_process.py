@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tensorflow_federated.core import computations
+from tensorflow_federated.core import computations, html, type_relations
 from tensorflow_federated.core.types import StructType, Type
 from tensorflow_federated.templates import errors
 
@@ -84,6 +84,17 @@ class IterativeProcess:
     def state_type(self) -> Type:
         """The type of the state that `next` takes."""
         return self._state_type
+
+    def _repr_html_(self) -> str:
+        parts = {"initialize": self._initialize_fn, "next": self._next_fn}
+        return "".join(
+            html.of_function(
+                f"{type(self).__name__}.{name}",
+                type_relations.layout_of(part.type_signature),
+                f"tff.explain(process.{name}) shows what the server and the clients do.",
+            )
+            for name, part in parts.items()
+        )
 
 
 def check_computation(label: str, candidate: object) -> None:

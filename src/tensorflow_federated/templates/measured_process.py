@@ -7,12 +7,20 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from tensorflow_federated.core import computations, intrinsics, placements, tracing, types
+from tensorflow_federated.core import (
+    computations,
+    containers,
+    intrinsics,
+    placements,
+    tracing,
+    types,
+    value_tables,
+)
 from tensorflow_federated.core.types import FederatedType, StructType, Type
 from tensorflow_federated.templates import errors, iterative_process
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class MeasuredProcessOutput:
     """What `next` of a measured process returns.
 
@@ -32,6 +40,14 @@ class MeasuredProcessOutput:
     state: Any
     result: Any
     measurements: Any
+
+    _repr_html_ = value_tables.to_html
+
+    def __repr__(self) -> str:
+        return value_tables.to_text(self)
+
+
+containers.register_container("templates.MeasuredProcessOutput", MeasuredProcessOutput)
 
 
 class MeasuredProcess(iterative_process.IterativeProcess):
