@@ -31,6 +31,9 @@ def test_names_are_read_back(name: str):
         (ml_dtypes.bfloat16, "bfloat16"),
         (jnp.float32, "float32"),
         (jnp.bfloat16, "bfloat16"),
+        (jnp.int4, "int4"),
+        (ml_dtypes.float8_e5m2, "float8_e5m2"),
+        (np.dtype(ml_dtypes.float8_e4m3fn), "float8_e4m3fn"),
         (bool, "bool"),
         (int, "int32"),
         (float, "float32"),
@@ -89,6 +92,13 @@ def test_other_values_have_no_dtype(value: object):
     ("value", "name"),
     [
         (1, "int8"),
+        (-8, "int4"),
+        (15, "uint4"),
+        (0.1, "bfloat16"),
+        (448.0, "float8_e4m3fn"),
+        (float("inf"), "float8_e5m2"),
+        (ml_dtypes.int4(3), "int8"),
+        (ml_dtypes.bfloat16(3), "float32"),
         (-128, "int8"),
         (255, "uint8"),
         (2**40, "int64"),
@@ -126,6 +136,11 @@ def test_value_fits(value: object, name: str):
         (300, "int8", "300 is out of the range of int8, -128 to 127"),
         (-1, "uint8", "-1 is out of the range of uint8, 0 to 255"),
         (1e300, "float32", "1e+300 is out of the range of float32, -3.40282e+38 to 3.40282e+38"),
+        (8, "int4", "8 is out of the range of int4, -8 to 7"),
+        (1e39, "bfloat16", "1e+39 is out of the range of bfloat16, -3.38953e+38 to 3.38953e+38"),
+        (500.0, "float8_e4m3fn", "500.0 is out of the range of float8_e4m3fn, -448 to 448"),
+        (float("inf"), "float8_e4m3fn", "float8_e4m3fn has no infinity, only -448 to 448"),
+        (np.float32(1), "bfloat16", "expected bfloat16, got float32"),
         (np.int64(1), "int32", "expected int32, got int64"),
         (np.float64(1), "float32", "expected float32, got float64"),
         (np.array([1], np.int32), "float64", "expected float64, got int32"),
@@ -145,6 +160,9 @@ def test_value_does_not_fit(value: object, name: str, reason: str):
         ("str", ()),
         ("uint8", ("integer", "number")),
         ("int64", ("integer", "number")),
+        ("int4", ("integer", "number")),
+        ("float8_e4m3fn", ("floating", "number")),
+        ("float8_e5m2", ("floating", "number")),
         ("bfloat16", ("floating", "number")),
         ("float64", ("floating", "number")),
         ("complex64", ("complex", "number")),
@@ -158,3 +176,21 @@ def test_kinds(name: str, kinds: tuple[str, ...]):
     assert dtypes.is_complex(dtype) == ("complex" in kinds)
     assert dtypes.is_number(dtype) == ("number" in kinds)
     assert dtypes.is_string(dtype) == (name == "str")
+
+
+@pytest.mark.parametrize(
+    ("name", "finite", "low", "high"),
+    [
+        ("int4", False, -8, 7),
+        ("uint64", False, 0, 2**64 - 1),
+        ("bfloat16", False, -np.inf, np.inf),
+        ("float8_e5m2", True, -57344, 57344),
+        ("float8_e4m3fn", False, -448, 448),
+    ],
+)
+def test_outermost_numbers(name: str, finite: bool, low: float, high: float):
+    dtype = dtypes.dtype_from_name(name)
+    assert dtype is not None
+    numbers = [dtypes.outermost(dtype, largest=largest, finite=finite) for largest in (False, True)]
+    assert numbers == [low, high]
+    assert {number.dtype for number in numbers} == {dtype}

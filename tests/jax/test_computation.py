@@ -14,8 +14,11 @@ import pytest
 import tensorflow_federated as tff
 
 Point = collections.namedtuple("Point", ["x", "y"])
+Empty = collections.namedtuple("Empty", [])
 BATCH = tff.TensorType(np.float32, [None, 3])
 VECTOR = tff.TensorType(np.float32, [None])
+VECTOR_OF_INT8 = tff.TensorType(np.int8, [3])
+NAMED = tff.to_type(collections.OrderedDict(a=np.int32, b=np.float32))
 
 
 @attrs.define
@@ -28,20 +31,64 @@ def signature(fn, *parameters):
     return str(tff.jax.computation(fn, *parameters).type_signature)
 
 
-@pytest.mark.parametrize(
-    ("fn", "parameters", "expected"),
-    [
-        (lambda x: x + 1, [np.int32], "(int32 -> int32)"),
-        (lambda: jnp.ones([2]), [], "( -> float32[2])"),
-        (lambda: 10, [], "( -> int32)"),
-        (lambda x: ~x, [np.bool_], "(bool -> bool)"),
-        (lambda x: (1, 2.0, True), [np.int32], "(int32 -> <int32,float32,bool>)"),
-        (lambda x: np.float64(2.0), [np.int32], "(int32 -> float32)"),
-        (lambda x, y: (x, y), [np.int32, np.float32], "(<x=int32,y=float32> -> <int32,float32>)"),
-        (lambda x: Point(x, x), [np.int32], "(int32 -> <x=int32,y=int32>)"),
-        (lambda x: x, [ml_dtypes.bfloat16], "(bfloat16 -> bfloat16)"),
-    ],
-)
+# What TFF 0.87 with JAX 0.4.14 prints for these functions.
+TYPES_OF_TFF = [
+    (lambda x: x + 1, [np.int32], "(int32 -> int32)"),
+    (lambda: jnp.ones([2]), [], "( -> float32[2])"),
+    (lambda: 10, [], "( -> int32)"),
+    (lambda: 1.5, [], "( -> float32)"),
+    (lambda: True, [], "( -> bool)"),
+    (lambda: 1j, [], "( -> complex64)"),
+    (lambda: np.int64(5), [], "( -> int32)"),
+    (lambda: np.array([1, 2], np.int64), [], "( -> int32[2])"),
+    (lambda x: ~x, [np.bool_], "(bool -> bool)"),
+    (lambda x: (1, 2.0, True), [np.int32], "(int32 -> <int32,float32,bool>)"),
+    (lambda x: (1.0, 1, x * 2), [np.float32], "(float32 -> <float32,int32,float32>)"),
+    (lambda x: np.float64(2.0), [np.int32], "(int32 -> float32)"),
+    (lambda x: np.ones([2], np.float64), [np.int32], "(int32 -> float32[2])"),
+    (lambda x, y: (x, y), [np.int32, np.float32], "(<x=int32,y=float32> -> <int32,float32>)"),
+    (lambda x, y: x + y, [np.int32, np.float32], "(<x=int32,y=float32> -> float32)"),
+    (lambda x: Point(x, x), [np.int32], "(int32 -> <x=int32,y=int32>)"),
+    (lambda x: [x, x], [np.int32], "(int32 -> <int32,int32>)"),
+    (lambda x: (x, x), [np.int32], "(int32 -> <int32,int32>)"),
+    (lambda x: {"b": x, "a": 2 * x}, [np.int32], "(int32 -> <a=int32,b=int32>)"),
+    (
+        lambda x: collections.OrderedDict(b=x, a=2 * x),
+        [np.int32],
+        "(int32 -> <b=int32,a=int32>)",
+    ),
+    (lambda x: (), [np.int32], "(int32 -> <>)"),
+    (lambda x: {}, [np.int32], "(int32 -> <>)"),
+    (lambda x: (Empty(), x), [np.int32], "(int32 -> <<>,int32>)"),
+    (lambda s: s["a"] + s["b"], [NAMED], "(<a=int32,b=float32> -> float32)"),
+    (lambda a, b: a + b, [NAMED], "(<a=int32,b=float32> -> float32)"),
+    (lambda s: s, [NAMED], "(<a=int32,b=float32> -> <a=int32,b=float32>)"),
+    (lambda s: s[0] + s[1], [[np.int32, np.float32]], "(<int32,float32> -> float32)"),
+    (
+        lambda s: Point(s.y, s.x),
+        [Point(np.int32, np.float32)],
+        "(<x=int32,y=float32> -> <x=float32,y=int32>)",
+    ),
+    (
+        lambda s: s,
+        [tff.StructType([(None, np.int32), ("a", np.int32)])],
+        "(<int32,a=int32> -> <int32,a=int32>)",
+    ),
+    (lambda x: jnp.sum(x), [VECTOR_OF_INT8], "(int8[3] -> int32)"),
+    (lambda x: jnp.mean(x), [VECTOR_OF_INT8], "(int8[3] -> float32)"),
+    (lambda x: jnp.argmax(x), [VECTOR_OF_INT8], "(int8[3] -> int32)"),
+    (lambda x: x * 3, [np.complex64], "(complex64 -> complex64)"),
+    (lambda x: x * 2, [np.float16], "(float16 -> float16)"),
+    (lambda x: x, [ml_dtypes.bfloat16], "(bfloat16 -> bfloat16)"),
+    (lambda x: x + 1, [np.uint8], "(uint8 -> uint8)"),
+    (jax.grad(lambda x: x**2), [np.float32], "(float32 -> float32)"),
+    (jax.jit(lambda x: x**2), [np.float32], "(float32 -> float32)"),
+    (lambda x: jax.lax.cond(x > 0, lambda: x, lambda: -x), [np.int32], "(int32 -> int32)"),
+    (lambda s: jax.random.PRNGKey(s), [np.int32], "(int32 -> uint32[2])"),
+]
+
+
+@pytest.mark.parametrize(("fn", "parameters", "expected"), TYPES_OF_TFF)
 def test_type_signatures_are_those_of_tff(fn, parameters, expected):
     assert signature(fn, *parameters) == expected
 
@@ -122,12 +169,6 @@ def test_containers_go_in_and_come_out(engine, container):
     assert result == container([1, 2.0])
 
 
-def test_a_dict_keeps_its_order(engine):
-    computation = tff.jax.computation(lambda x: {"z": x, "a": 2 * x}, np.int32)
-    assert str(computation.type_signature) == "(int32 -> <z=int32,a=int32>)"
-    assert list(computation(1).items()) == [("z", 1), ("a", 2)]
-
-
 def test_a_polymorphic_computation_is_traced_for_its_argument(engine):
     add_one = tff.jax.computation(lambda x: x + 1)
     assert add_one(1) == 2
@@ -157,18 +198,6 @@ def test_a_federated_computation_cannot_be_called_inside():
         tff.jax.computation(lambda: outer())
 
 
-@pytest.mark.parametrize("dtype", [np.int64, np.uint64, np.float64, np.complex128])
-def test_an_argument_of_64_bits_is_an_error_as_in_tff(dtype):
-    with pytest.raises(ValueError, match=r"would cut .* to 32 bits"):
-        tff.jax.computation(lambda x: x, dtype)
-
-
-def test_where_the_user_turned_64_bits_on_they_are_kept(engine):
-    with jax.enable_x64(True):
-        computation = tff.jax.computation(lambda x: x + 1, np.int64)
-    assert computation(2**40) == 2**40 + 1
-
-
 @pytest.mark.parametrize(
     ("parameter", "error", "text"),
     [
@@ -189,9 +218,7 @@ def test_a_computation_has_to_return_a_value():
         tff.jax.computation(lambda x: None, np.int32)
 
 
-@pytest.mark.parametrize(
-    "result", [(1, None), "text", object(), {"a": jax.random.key(0)}], ids=type
-)
+@pytest.mark.parametrize("result", ["text", object(), {"a": {1.0}}], ids=type)
 def test_a_result_that_is_no_array_is_an_error_that_says_where(result):
     with pytest.raises(TypeError, match=r"result.*: got"):
         tff.jax.computation(lambda: result)

@@ -73,3 +73,9 @@ def test_what_is_no_number_is_refused(parameter):
 def test_it_can_be_part_of_a_jax_computation(engine):
     double = portable_computation(lambda x: 2 * x, np.float32)
     assert tff.jax.computation(lambda x: double(x) + 1, np.float32)(3.0) == 7.0
+
+
+def test_a_dict_keeps_its_order(engine):
+    named = portable_computation(lambda x: {"z": x, "a": 2 * x}, np.int32)
+    assert str(named.type_signature) == "(int32 -> <z=int32,a=int32>)"
+    assert list(named(1).items()) == [("z", 1), ("a", 2)]

@@ -6,6 +6,8 @@ import collections
 
 import jax.numpy as jnp
 import numpy as np
+import pytest
+import tensorflow as tf
 
 import tensorflow_federated as tff
 from tensorflow_federated.compiler import random_keys
@@ -136,3 +138,91 @@ def test_results_are_numpy_values_of_the_declared_dtypes():
     assert larger.dtype == np.int64
     assert larger == 2**50 + 1
     assert isinstance(is_positive, np.bool_)
+
+
+ROWS = np.arange(10, dtype=np.float32).reshape(5, 2)
+LABELS = np.arange(5, dtype=np.int32)
+LABELLED = tff.to_type(
+    collections.OrderedDict(
+        x=tff.TensorType(np.float32, [None, 2]), y=tff.TensorType(np.int32, [None])
+    )
+)
+EXAMPLE = tff.to_type(collections.OrderedDict(x=tff.TensorType(np.float32, [2]), y=np.int32))
+
+
+def batches():
+    return [{"x": ROWS[i : i + 2], "y": LABELS[i : i + 2]} for i in (0, 2, 4)]
+
+
+def dataset():
+    return tf.data.Dataset.from_tensor_slices(collections.OrderedDict(x=ROWS, y=LABELS))
+
+
+@tff.jax.computation((np.float32, np.int32), LABELLED)
+def add_up(state, batch):
+    total, count = state
+    return total + jnp.sum(batch["x"][:, 0] * batch["y"]), count + batch["y"].shape[0]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        batches,
+        lambda: iter(batches()),
+        lambda: dataset().batch(2),
+        lambda: {"x": ROWS, "y": LABELS},
+    ],
+    ids=["list of batches", "iterator", "dataset", "one batch of columns"],
+)
+def test_every_form_of_data_is_reduced_with_its_short_last_batch(engine, data):
+    @tff.federated_computation(tff.SequenceType(LABELLED))
+    def program(sequence):
+        return tff.sequence_reduce(sequence, (0.0, 0), add_up)
+
+    assert program(data()) == (60.0, 5)
+
+
+@pytest.mark.parametrize("data", [[], [{"x": ROWS[:0], "y": LABELS[:0]}]], ids=["none", "empty"])
+def test_without_examples_the_state_stays(engine, data):
+    @tff.federated_computation(tff.SequenceType(LABELLED))
+    def program(sequence):
+        return tff.sequence_reduce(sequence, (1.0, 0), add_up)
+
+    assert program(data) == (1.0, 0)
+
+
+@pytest.mark.parametrize(
+    "data", [dataset, lambda: {"x": ROWS, "y": LABELS}], ids=["dataset", "columns"]
+)
+def test_single_examples_are_reduced(engine, data):
+    step = tff.jax.computation(lambda total, e: total + e["x"][0] * e["y"], np.float32, EXAMPLE)
+
+    @tff.federated_computation(tff.SequenceType(EXAMPLE))
+    def program(sequence):
+        return tff.sequence_reduce(sequence, 0.0, step)
+
+    assert program(data()) == 60.0
+
+
+def test_mapped_elements_keep_their_containers(engine):
+    @tff.federated_computation(tff.SequenceType(EXAMPLE))
+    def program(sequence):
+        return tff.sequence_map(
+            tff.jax.computation(lambda e: {"sum": jnp.sum(e["x"])}, EXAMPLE), sequence
+        )
+
+    assert program(dataset()) == [{"sum": total} for total in (1.0, 5.0, 9.0, 13.0, 17.0)]
+
+
+def test_elements_of_unknown_sizes_are_summed(engine):
+    double = tff.jax.computation(lambda v: 2 * v, VECTOR)
+
+    @tff.federated_computation(tff.SequenceType(VECTOR))
+    def program(sequence):
+        return tff.sequence_sum(tff.sequence_map(double, sequence))
+
+    np.testing.assert_array_equal(program([[1.0, 2.0], [3.0, 4.0]]), [8.0, 12.0])
+    with pytest.raises(TypeError, match="values of different shapes cannot be added"):
+        program([[1.0, 2.0], [3.0]])
+    with pytest.raises(TypeError, match="needs a type whose shapes are known"):
+        program([])

@@ -12,21 +12,24 @@ from tensorflow_federated.core import errors
 DType = np.dtype[Any]
 
 STRING: Final[DType] = np.dtype(np.str_)
-BFLOAT16: Final[DType] = np.dtype(ml_dtypes.bfloat16)
 
 # In the order of NumPy's own tables: numbers by kind, then by width.
 _NAMED: Final[dict[str, DType]] = {
     "bool": np.dtype(np.bool_),
+    "int4": np.dtype(ml_dtypes.int4),
     "int8": np.dtype(np.int8),
     "int16": np.dtype(np.int16),
     "int32": np.dtype(np.int32),
     "int64": np.dtype(np.int64),
+    "uint4": np.dtype(ml_dtypes.uint4),
     "uint8": np.dtype(np.uint8),
     "uint16": np.dtype(np.uint16),
     "uint32": np.dtype(np.uint32),
     "uint64": np.dtype(np.uint64),
+    "float8_e4m3fn": np.dtype(ml_dtypes.float8_e4m3fn),
+    "float8_e5m2": np.dtype(ml_dtypes.float8_e5m2),
     "float16": np.dtype(np.float16),
-    "bfloat16": BFLOAT16,
+    "bfloat16": np.dtype(ml_dtypes.bfloat16),
     "float32": np.dtype(np.float32),
     "float64": np.dtype(np.float64),
     "complex64": np.dtype(np.complex64),
@@ -34,8 +37,15 @@ _NAMED: Final[dict[str, DType]] = {
     "str": STRING,
 }
 _NAMES: Final[dict[DType, str]] = {dtype: name for name, dtype in _NAMED.items()}
+# Those that NumPy itself does not have: their `kind` does not say what they are.
+_EXTENSIONS: Final = frozenset(
+    dtype for dtype in _NAMED.values() if dtype.type.__module__ == "ml_dtypes"
+)
+_SMALL_INTEGERS: Final = frozenset({_NAMED["int4"], _NAMED["uint4"]})
 # The scalar types that have values: `np.floating` and its like have none.
-_SCALAR_TYPES: Final = frozenset[type]({*cast("Any", np).sctypeDict.values(), ml_dtypes.bfloat16})
+_SCALAR_TYPES: Final = frozenset[type](
+    {*cast("Any", np).sctypeDict.values(), *(dtype.type for dtype in _EXTENSIONS)}
+)
 _PYTHON_TYPES: Final[dict[type, DType]] = {
     bool: _NAMED["bool"],
     int: _NAMED["int32"],
@@ -53,7 +63,7 @@ def supported_names() -> tuple[str, ...]:
 
     Examples:
       >>> supported_names()[:4]
-      ('bool', 'int8', 'int16', 'int32')
+      ('bool', 'int4', 'int8', 'int16')
     """
     return tuple(_NAMED)
 
@@ -121,6 +131,25 @@ def find_dtype(spec: object) -> DType | None:
     return None
 
 
+def words_of_key(spec: object) -> int | None:
+    """Returns how many uint32 one random key of JAX has, or None if the spec is no dtype of keys.
+
+    Args:
+      spec: Anything; the dtype of `jax.random.key(0)` is a dtype of keys.
+
+    Examples:
+      >>> import jax
+      >>> words_of_key(jax.random.key(0).dtype)
+      2
+      >>> words_of_key(np.uint32) is None
+      True
+    """
+    cls = type(spec)
+    if cls.__module__.partition(".")[0] != "jax" or cls.__name__ != "KeyTy":
+        return None
+    return cast("Any", spec).itemsize // 4
+
+
 def as_dtype(spec: object) -> DType:
     """Returns the dtype that a spec means.
 
@@ -171,17 +200,56 @@ def is_integer(dtype: DType) -> bool:
       >>> is_integer(np.dtype(np.uint8)), is_integer(np.dtype(np.bool_))
       (True, False)
     """
-    return dtype.kind in "iu"
+    return dtype.kind in "iu" or dtype in _SMALL_INTEGERS
+
+
+def integer_range(dtype: DType) -> tuple[int, int]:
+    """Returns the smallest and the largest number of an integer dtype.
+
+    Examples:
+      >>> integer_range(np.dtype(ml_dtypes.int4))
+      (-8, 7)
+    """
+    limits: Any = ml_dtypes.iinfo(dtype)
+    return int(limits.min), int(limits.max)
+
+
+def outermost(dtype: DType, *, largest: bool, finite: bool) -> Any:
+    """Returns the largest or the smallest number of an integer or floating dtype.
+
+    Args:
+      dtype: The dtype.
+      largest: Whether to give the largest number.
+      finite: Whether it has to be finite.
+
+    Returns:
+      The number, of the dtype.
+
+    Examples:
+      >>> outermost(np.dtype(np.uint8), largest=True, finite=False)
+      np.uint8(255)
+      >>> outermost(np.dtype(np.float32), largest=False, finite=False)
+      np.float32(-inf)
+    """
+    if is_integer(dtype):
+        low, high = integer_range(dtype)
+        return np.asarray(high if largest else low).astype(dtype)[()]
+    limits = cast("Any", ml_dtypes.finfo(dtype))
+    infinity: Any = np.asarray(np.inf if largest else -np.inf).astype(dtype)[()]
+    if not finite and np.isinf(infinity):
+        return infinity
+    bound: Any = limits.max if largest else limits.min
+    return np.asarray(bound).astype(dtype)[()]
 
 
 def is_floating(dtype: DType) -> bool:
     """Returns whether the dtype is a real floating-point number.
 
     Examples:
-      >>> is_floating(BFLOAT16), is_floating(np.dtype(np.complex64))
+      >>> is_floating(np.dtype(ml_dtypes.bfloat16)), is_floating(np.dtype(np.complex64))
       (True, False)
     """
-    return dtype.kind == "f" or dtype == BFLOAT16
+    return dtype.kind == "f" or (dtype in _EXTENSIONS and dtype not in _SMALL_INTEGERS)
 
 
 def is_complex(dtype: DType) -> bool:
@@ -287,9 +355,9 @@ def mismatch_with(value: object, dtype: DType) -> str | None:
         fits = kind == "string" or np.can_cast(_dtype_of(value), dtype, "safe")
         return None if fits else f"expected {name}, got {_dtype_of(value)}"
     if isinstance(value, int):
-        bounds = np.iinfo(dtype) if kind == "integer" else None
-        if bounds is not None and not bounds.min <= value <= bounds.max:
-            return f"{value} is out of the range of {name}, {bounds.min} to {bounds.max}"
+        low, high = integer_range(dtype) if kind == "integer" else (value, value)
+        if not low <= value <= high:
+            return f"{value} is out of the range of {name}, {low} to {high}"
     if isinstance(value, (float, complex)):
         return _number_out_of_range(value, dtype, name)
     return None
@@ -329,6 +397,8 @@ def _number_out_of_range(value: float | complex, dtype: DType, name: str) -> str
     for part in parts:
         if np.isfinite(part) and abs(part) > bound:
             return f"{value} is out of the range of {name}, -{bound:g} to {bound:g}"
+        if np.isinf(part) and not np.isinf(np.array(part).astype(largest)):
+            return f"{name} has no infinity, only -{bound:g} to {bound:g}"
     return None
 
 

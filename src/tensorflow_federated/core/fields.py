@@ -27,6 +27,23 @@ def is_dataclass(value: Any) -> bool:
     return dataclasses.is_dataclass(_class_of(value))
 
 
+def is_made_of_its_fields(container: type[Any]) -> bool:
+    """Whether a class with fields takes all of them, and nothing else, as arguments.
+
+    Examples:
+      >>> @dataclasses.dataclass
+      ... class Counted:
+      ...     x: int
+      ...     count: int = dataclasses.field(init=False, default=0)
+      >>> is_made_of_its_fields(Counted)
+      False
+    """
+    if not is_dataclass(container):
+        return True
+    parameters = cast("Any", container).__dataclass_params__
+    return parameters.init and all(field.init for field in dataclasses.fields(container))
+
+
 def is_name_value_pair(element: object) -> bool:
     """Whether an object is a tuple of a name (or None) and anything.
 

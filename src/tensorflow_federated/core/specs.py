@@ -10,6 +10,8 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any, TypeAlias, cast
 
+import numpy as np
+
 from tensorflow_federated.core import dtypes, errors, fields, shapes, structure
 
 
@@ -49,11 +51,16 @@ def read_spec(obj: object) -> Spec | None:
       What it is, or None if it is no type spec.
 
     Raises:
-      ToTypeError: If it is a spec that has no type here, such as that of a ragged tensor.
+      ToTypeError: If it is a spec that has no type here, such as that of a `tf.TensorArray`.
     """
+    if isinstance(obj, (TensorSpec, SequenceSpec, StructSpec)):
+        return obj
     dtype = dtypes.find_dtype(obj)
     if dtype is not None:
         return TensorSpec(dtype, ())
+    words = dtypes.words_of_key(obj)
+    if words is not None:
+        return TensorSpec(dtypes.as_dtype(np.uint32), (words,))
     framework_spec = _framework_spec(obj)
     if framework_spec is not None:
         return framework_spec
@@ -123,8 +130,12 @@ def _tensorflow_spec(class_name: str, obj: Any) -> Spec | None:
         return _shaped(obj)
     if class_name == "DatasetSpec":
         return SequenceSpec(obj.element_spec)
+    if class_name == "RaggedTensorSpec":
+        return _ragged(obj)
+    if class_name == "SparseTensorSpec":
+        return _sparse(obj)
     if class_name == "TypeSpec":
-        # The root of all specs of TensorFlow: this one is neither of the above.
+        # The root of all specs of TensorFlow: this one is none of the above.
         raise errors.ToTypeError(
             f"A `tf.{type(obj).__name__}` has no federated type.",
             problems=[f"got: {obj}"],
@@ -133,5 +144,45 @@ def _tensorflow_spec(class_name: str, obj: Any) -> Spec | None:
     return None
 
 
+def _ragged(obj: Any) -> Spec:
+    """A ragged tensor is its values, end to end, and for each ragged dimension where rows end."""
+    sizes = shapes.as_shape(obj.shape)
+    if obj.ragged_rank == 0:
+        return TensorSpec(dtypes.as_dtype(obj.dtype), sizes)
+    rows = None if not sizes or sizes[0] is None else sizes[0] + 1
+    splits = dtypes.as_dtype(obj.row_splits_dtype)
+    row_splits = [TensorSpec(splits, (rows,))]
+    row_splits += [TensorSpec(splits, (None,))] * (obj.ragged_rank - 1)
+    flat_values = TensorSpec(
+        dtypes.as_dtype(obj.dtype), None if sizes is None else (None, *sizes[obj.ragged_rank + 1 :])
+    )
+    if obj.flat_values_spec is not None:
+        flat_values = _shaped(obj.flat_values_spec)
+    return StructSpec(
+        [
+            ("flat_values", flat_values),
+            ("nested_row_splits", StructSpec([(None, each) for each in row_splits], tuple)),
+        ],
+        obj.value_type,
+    )
+
+
+def _sparse(obj: Any) -> Spec:
+    """A sparse tensor is its values that are not zero, and where in what shape they are."""
+    rank = None if obj.shape.rank is None else int(obj.shape.rank)
+    index = dtypes.as_dtype(np.int64)
+    return StructSpec(
+        [
+            ("indices", TensorSpec(index, (None, rank))),
+            ("values", TensorSpec(dtypes.as_dtype(obj.dtype), (None,))),
+            ("dense_shape", TensorSpec(index, (rank,))),
+        ],
+        obj.value_type,
+    )
+
+
 def _shaped(obj: Any) -> TensorSpec:
+    words = dtypes.words_of_key(obj.dtype)
+    if words is not None:
+        return TensorSpec(dtypes.as_dtype(np.uint32), (*obj.shape, words))
     return TensorSpec(dtypes.as_dtype(obj.dtype), shapes.as_shape(obj.shape))

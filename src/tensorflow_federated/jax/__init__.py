@@ -29,7 +29,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from tensorflow_federated.core import computations, ir, namespaces, portable
+import numpy as np
+
+from tensorflow_federated.core import (
+    computations,
+    dtypes,
+    foreign_arrays,
+    ir,
+    namespaces,
+    portable,
+)
 from tensorflow_federated.core.types import Type
 from tensorflow_federated.execution import backends
 
@@ -64,6 +73,16 @@ def _load_namespace() -> portable.ArrayNamespace:
     return namespace.JaxNamespace()
 
 
+def _is_random_key(value: Any) -> bool:
+    return dtypes.words_of_key(getattr(value, "dtype", None)) is not None
+
+
+def _key_data(key: Any) -> np.ndarray:
+    import jax
+
+    return np.asarray(jax.random.key_data(key))
+
+
 computation = computations.Decorator(
     _trace_jax,
     "tff.jax.computation",
@@ -73,15 +92,46 @@ The function is traced when a type is known, and compiled for each shape when it
 as any function for `jax.jit`: its arguments come in the containers of their types, and what it
 returns keeps its own. Other JAX computations that it calls become part of it.
 
-JAX keeps 32 bits unless the user has set `jax_enable_x64`. So an argument of 64 bits is an error
-here, as in TFF, and is never cut silently. Dimensions that are not known (`float32[?,784]`) are
-fine: the function is compiled for each size that comes.
+64 bits: a function whose parameter holds a dtype of 64 bits is traced and run as under
+`jax_enable_x64`, so nothing is cut. There, as always under `jax_enable_x64`, new arrays have 64
+bits too: `jnp.zeros(3)` is a float64[3], and a sum of int32 an int64. Any other function is traced
+as JAX is configured, with 32 bits by default: then a NumPy value of 64 bits that it returns becomes
+one of 32, which is an error if it is out of range.
+
+Dimensions that are not known (`float32[?,784]`) are fine: the function is compiled for each size
+that comes. A random key, as of `jax.random.key(0)`, is its data: it leaves a computation as
+`uint32[2]`, and may be given where that is declared. All functions of `jax.random` take this data
+in place of the key; `jax.random.wrap_key_data` makes the key of it again.
+
+Any pytree that is built of its elements alone may come in and go out: lists, tuples, dicts, named
+tuples, attrs, dataclasses, also those that are registered with JAX. `None` inside of a structure is
+a structure without elements, `<>`, and comes back as `None`. The keys of a plain dict are sorted,
+as JAX sorts them; but those of a dict with the keys of a dict in the parameter come in the order
+that they have there.
 
 Raises:
-  TracingError: if the parameter has 64 bits while JAX has 32, is a string, or has no known rank.
+  TracingError: if the parameter is a string, or has no known rank.
   TypeMismatchError: if the parameter is not made of tensors, or the result is not made of arrays.
+  TracedValueError: if the function depends on the elements of an array, as a Python `if` does.
 
-Differs from TFF: dimensions may be unknown; a polymorphic computation can be called.
+Examples:
+  >>> import jax, jax.numpy as jnp, numpy as np
+  >>> import tensorflow_federated as tff
+  >>> @tff.jax.computation(np.int64, np.float32)
+  ... def scaled(count, x):
+  ...     return {"count": count + 1, "x": x / 2}
+  >>> print(scaled.type_signature)
+  (<count=int64,x=float32> -> <count=int64,x=float32>)
+  >>> scaled(2**40, 3.0)
+  {'count': np.int64(1099511627777), 'x': np.float32(1.5)}
+  >>> @tff.jax.computation(np.int32)
+  ... def key_of(seed):
+  ...     return jax.random.key(seed)
+  >>> print(key_of.type_signature)
+  (int32 -> uint32[2])
+
+Differs from TFF: dimensions may be unknown; a polymorphic computation can be called; 64 bits, typed
+keys, attrs, dataclasses and `None` are errors in TFF.
 """,
 )
 
@@ -101,6 +151,7 @@ Raises:
 )
 
 backends.register("jax", _load_backend)
+foreign_arrays.register(_is_random_key, _key_data)
 portable.register_namespace("jax", ("jax", "jaxlib"), _load_namespace)
 
 __getattr__, __dir__ = namespaces.module_functions("tff.jax", __all__)

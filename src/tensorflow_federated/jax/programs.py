@@ -13,7 +13,7 @@ from tensorflow_federated.compiler import random_keys
 from tensorflow_federated.core import ir, traversal
 from tensorflow_federated.core.local_computations import LocalComputation
 from tensorflow_federated.core.types import FunctionType, SequenceType, StructType, Type
-from tensorflow_federated.execution import local_programs
+from tensorflow_federated.execution import local_programs, selections, sums
 from tensorflow_federated.execution.sequences import Sequence
 from tensorflow_federated.jax import application, precision, structures
 
@@ -88,6 +88,10 @@ class TracedDomain:
         """Never part of a trace."""
         raise TypeError("A sequence is no JAX array.")
 
+    def sequence_of_keys(self, keys: Any, max_key: Any) -> Any:
+        """Never part of a trace."""
+        raise TypeError("A sequence is no JAX array.")
+
     def sequence_reduce(
         self, step: Callable[[Any, Any], Any], zero: Any, sequence: Any, zero_type: Type
     ) -> Any:
@@ -149,7 +153,7 @@ def _executor(node: ir.Node) -> Executor:
                 return lambda *_: call(None)
             execute = _executor(argument)
             return lambda names, keys: call(execute(names, keys))
-        case ir.Call(function=ir.Intrinsic(uri=random_keys.URI), argument=argument):
+        case ir.Call(function=ir.Intrinsic(uri=random_keys.NUMBERED_URI), argument=argument):
             number = random_keys.number_of(argument)
             return lambda _, keys: keys[number]
         case ir.Call(function=ir.Intrinsic(uri=uri), argument=ir.Node() as argument):
@@ -176,11 +180,8 @@ def _sequence_executor(uri: str, argument: ir.Node) -> Executor:
         execute = _executor(argument)
         sequence_type = argument.type_signature
         assert isinstance(sequence_type, SequenceType)
-        zero = structures.map_canonical(
-            lambda leaf: np.zeros(leaf.shape, leaf.dtype)[()],
-            structures.abstract(sequence_type.element, None),
-        )
-        return lambda names, keys: _sum(execute(names, keys), zero)
+        element = sequence_type.element
+        return lambda names, keys: sums.total(execute(names, keys).elements(), element)
     if uri == "sequence_map":
         apply = _function_executor(ir.select(argument, 0))
         execute = _executor(ir.select(argument, 1))
@@ -193,6 +194,11 @@ def _sequence_executor(uri: str, argument: ir.Node) -> Executor:
                 for element in execute(names, keys).elements()
             ),
             element_type,
+        )
+    if uri == "sequence_of_keys":
+        execute_keys, execute_max_key = (_executor(ir.select(argument, i)) for i in range(2))
+        return lambda names, keys: selections.sequence_of_keys(
+            execute_keys(names, keys), execute_max_key(names, keys)
         )
     if uri == "sequence_reduce":
         execute_sequence, execute_zero = (_executor(ir.select(argument, i)) for i in range(2))
@@ -234,7 +240,8 @@ def _compiled(node: ir.Node) -> Executor:
         parameter_name,
         parameter_type,
         ir.Block(
-            tuple((name, ir.Selection(parameter, index)) for index, name in enumerate(free)), node
+            tuple((name, ir.Selection(parameter, index=index)) for index, name in enumerate(free)),
+            node,
         ),
     )
     jitted = jax.jit(lambda values, keys: local_programs.run(closed, values, TracedDomain(keys)))
@@ -258,7 +265,7 @@ def _is_traceable(node: ir.Node) -> bool:
     for current in traversal.iterate(node):
         match current:
             case ir.Intrinsic(uri=uri):
-                if uri != random_keys.URI:
+                if uri != random_keys.NUMBERED_URI:
                     return False
             case ir.Local(computation=computation):
                 function_type = computation.type_signature
@@ -270,19 +277,6 @@ def _is_traceable(node: ir.Node) -> bool:
             case _:
                 pass
     return True
-
-
-def _sum(sequence: Sequence, zero: Any) -> Any:
-    total = zero
-    for element in sequence.elements():
-        total = _add(total, element)
-    return total
-
-
-def _add(left: Any, right: Any) -> Any:
-    if isinstance(left, tuple):
-        return tuple(_add(a, b) for a, b in zip(left, right, strict=True))
-    return np.add(left, right, dtype=left.dtype)
 
 
 def _to_canonical(value: Any) -> Any:

@@ -5,14 +5,15 @@ The functions here run while JAX traces, so arrays may be tracers.
 
 from __future__ import annotations
 
+import collections
+import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
-import jax.numpy as jnp
-import numpy as np
+import jax.export
 
-from tensorflow_federated.core import containers, dtypes, errors
+from tensorflow_federated.core import containers, dtypes, errors, fields
 from tensorflow_federated.core.types import (
     SequenceType,
     StructType,
@@ -21,6 +22,7 @@ from tensorflow_federated.core.types import (
     Type,
     preorder,
 )
+from tensorflow_federated.jax import arrays
 
 
 def to_containers(value: Any, type_signature: Type) -> Any:
@@ -55,6 +57,7 @@ def to_canonical(value: Any, type_signature: Type, what: str) -> Any:
             f"{what} is not of the type that is declared.",
             problems=problems,
             signature=type_signature.compact_representation(),
+            fix="give the structure, the shapes and the dtypes of the signature.",
         )
     return result
 
@@ -62,26 +65,32 @@ def to_canonical(value: Any, type_signature: Type, what: str) -> Any:
 def _convert(value: Any, type_signature: Type, path: str, problems: list[str]) -> Any:
     if isinstance(type_signature, StructType):
         return _convert_struct(value, type_signature, path, problems)
-    if not isinstance(type_signature, TensorType):
-        problems.append(f"{path or 'value'}: expected {type_signature}, got {value!r:.80}")
+    value = arrays.plain(value)
+    found = arrays.describe(value, arrays.jax_number_dtype)
+    if found is None or not isinstance(type_signature, TensorType):
+        got = errors.describe_object(value)
+        problems.append(f"{path or 'value'}: expected {type_signature}, got {got}")
         return None
-    found = describe_leaf(value)
-    if found is None:
-        problems.append(f"{path or 'value'}: expected {type_signature}, got {value!r:.80}")
+    if arrays.is_python_number(value) and not type_signature.shape:
+        reason = dtypes.mismatch_with(value, type_signature.dtype)
+    elif jax.export.is_symbolic_dim(value) and dtypes.is_integer(type_signature.dtype):
+        reason = None
+    elif not type_signature.is_assignable_from(found):
+        reason = f"expected {type_signature}, got {found}"
+    else:
+        reason = arrays.loss_in(value, type_signature.dtype)
+    if reason is not None:
+        problems.append(f"{path or 'value'}: {reason}")
         return None
-    if is_python_number(value):
-        fits = dtypes.mismatch_with(value, type_signature.dtype) is None and not found.shape
-        found = TensorType(type_signature.dtype) if fits else found
-    if not type_signature.is_assignable_from(found):
-        problems.append(f"{path or 'value'}: expected {type_signature}, got {found}")
-        return None
-    return jnp.asarray(value, type_signature.dtype)
+    return arrays.to_array(value, type_signature.dtype)
 
 
 def _convert_struct(value: Any, struct_type: StructType, path: str, problems: list[str]) -> Any:
+    if value is None and struct_type.python_container is type(None):
+        return ()
     elements = containers.unpack(value)
     if elements is None or len(elements) != len(struct_type):
-        got = f"{value!r:.80}" if elements is None else f"{len(elements)} elements"
+        got = errors.describe_object(value) if elements is None else f"{len(elements)} elements"
         problems.append(f"{path or 'value'}: expected {struct_type}, got {got}")
         return None
     names = [name for name, _ in struct_type.items()]
@@ -99,47 +108,70 @@ def _convert_struct(value: Any, struct_type: StructType, path: str, problems: li
     return tuple(converted)
 
 
-def is_python_number(value: Any) -> bool:
-    """Whether this is a number of Python itself; an `np.float64` is a `float`, but has a dtype."""
-    return isinstance(value, (bool, int, float, complex)) and not isinstance(value, np.generic)
+@dataclasses.dataclass(frozen=True)
+class Reading:
+    """How the result of a function is read as a type.
+
+    Attributes:
+      number_dtype: the dtype of a Python number.
+      key_orders: for the keys of a dict their order in the type; those of another dict are sorted,
+        as JAX sorts them. None if the keys of every dict stay as they are.
+    """
+
+    number_dtype: arrays.NumberDType
+    key_orders: Mapping[frozenset[str], tuple[str, ...]] | None
 
 
-def describe_leaf(value: Any) -> TensorType | None:
-    """The type of an array, a tracer or a Python number; None for anything else."""
-    if is_python_number(value):
-        return TensorType(dtypes.infer_dtype(value))
-    if not isinstance(value, (np.ndarray, np.generic, jax.Array)):
-        return None
-    # Random keys have a dtype that is JAX's alone; strings have one that is NumPy's alone.
-    if not isinstance(value.dtype, np.dtype) or value.dtype.kind in "OSU":
-        return None
-    dtype = dtypes.find_dtype(jax.dtypes.canonicalize_dtype(value.dtype))
-    if dtype is None:
-        return None
-    return TensorType(dtype, [size if isinstance(size, int) else None for size in value.shape])
+def key_orders(type_signature: Type | None) -> dict[frozenset[str], tuple[str, ...]]:
+    """The orders of the keys of the dicts in a type; of two orders of one set, the first."""
+    orders: dict[frozenset[str], tuple[str, ...]] = {}
+    for part in () if type_signature is None else preorder(type_signature):
+        if isinstance(part, StructType) and _is_unordered(part.python_container):
+            names = tuple(str(name) for name, _ in part.items())
+            orders.setdefault(frozenset(names), names)
+    return orders
 
 
-def describe(value: Any, path: str, problems: list[str]) -> Type | None:
+def _is_unordered(container: type[Any] | None) -> bool:
+    """Whether JAX takes the keys of such a container for a set."""
+    return (
+        container is not None
+        and issubclass(container, Mapping)
+        and not issubclass(container, collections.OrderedDict)
+    )
+
+
+def describe(value: Any, path: str, reading: Reading, problems: list[str]) -> Type | None:
     """The type of a Python structure of arrays and numbers, with its containers.
+
+    `None` inside of a structure is a structure without elements, as in JAX.
 
     Args:
       value: the structure.
       path: where it is in a larger one, for messages.
+      reading: how to read it.
       problems: what has no type is told here.
 
     Returns:
       The type; None where there were problems.
     """
+    if value is None:
+        return StructWithPythonType([], type(None))
+    problem = _node_problem(value)
+    if problem is not None:
+        problems.append(f"{path}: {problem}")
+        return None
     elements = containers.unpack(value)
     if elements is None:
-        leaf = describe_leaf(value)
-        if leaf is None:
-            problems.append(f"{path}: got {value!r:.80} of the type `{type(value).__name__}`")
-        return leaf
+        return _describe_leaf(value, path, reading, problems)
+    if reading.key_orders is not None and _is_unordered(type(value)):
+        by_name = {str(name): element for name, element in elements}
+        order = reading.key_orders.get(frozenset(by_name)) or sorted(by_name)
+        elements = [(name, by_name[name]) for name in order]
     described: list[tuple[str | None, Type]] = []
     for index, (name, element) in enumerate(elements):
         inner = f"{path}[{index}]" if name is None else f"{path}.{name}"
-        element_type = describe(element, inner, problems)
+        element_type = describe(element, inner, reading, problems)
         if element_type is not None:
             described.append((name, element_type))
     if len(described) != len(elements):
@@ -148,6 +180,49 @@ def describe(value: Any, path: str, problems: list[str]) -> Type | None:
     return (
         StructType(described) if container is None else StructWithPythonType(described, container)
     )
+
+
+def _describe_leaf(
+    value: Any, path: str, reading: Reading, problems: list[str]
+) -> TensorType | None:
+    value = arrays.plain(value)
+    problem: str | None = None
+    found = None
+    try:
+        found = arrays.describe(value, reading.number_dtype)
+    except errors.TypeMismatchError as error:
+        problem = error.summary
+    if problem is None:
+        problem = (
+            f"got {errors.describe_object(value)}"
+            if found is None
+            else arrays.loss_in(value, found.dtype)
+        )
+    if problem is not None:
+        problems.append(f"{path}: {problem}")
+        return None
+    return found
+
+
+def _node_problem(value: Any) -> str | None:
+    """Why a structure cannot be built again from its elements alone; None if it can."""
+    if isinstance(value, Mapping):
+        names = [key for key in value if not isinstance(key, str)]
+        return f"the key {names[0]!r} of a dict is no string" if names else None
+    if isinstance(value, (list, tuple)):
+        return None
+    children = jax.tree_util.tree_leaves(value, is_leaf=lambda part: part is not value)
+    if len(children) == 1 and children[0] is value:
+        return None
+    elements = fields.named_fields(value)
+    kind = type(value).__name__
+    if elements is None:
+        return f"a `{kind}` cannot be built again from its arrays"
+    known = {id(child) for child in children}
+    static = [name for name, element in elements if id(element) not in known]
+    if not static:
+        return None
+    return f"a `{kind}` cannot be built again from its arrays without `{'`, `'.join(static)}`"
 
 
 def abstract(type_signature: Type, unknown: Any) -> Any:
@@ -177,13 +252,8 @@ def is_jax_type(type_signature: Type) -> bool:
     )
 
 
-def parameter_problems(type_signature: Type, allow_64_bits: bool) -> list[str]:
-    """Tells why values of a type cannot be the argument of a JAX function; empty if they can.
-
-    Args:
-      type_signature: the type of the parameter.
-      allow_64_bits: whether JAX keeps 64 bits.
-    """
+def parameter_problems(type_signature: Type) -> list[str]:
+    """Tells why values of a type cannot be the argument of a JAX function; empty if they can."""
     problems: list[str] = []
     for part in preorder(type_signature):
         if isinstance(part, TensorType):
@@ -191,23 +261,11 @@ def parameter_problems(type_signature: Type, allow_64_bits: bool) -> list[str]:
                 problems.append(f"parameter: JAX has no strings, got {part}")
             elif part.shape is None:
                 problems.append(f"parameter: JAX needs the rank of an array, got {part}")
-            elif not allow_64_bits and is_wide(part.dtype):
-                problems.append(f"parameter: JAX would cut {part} to 32 bits")
         elif not isinstance(part, StructType):
             problems.append(f"parameter: expected tensors and structures of them, got {part}")
             if isinstance(part, SequenceType):
                 break
     return problems
-
-
-def is_wide(dtype: np.dtype[Any]) -> bool:
-    """Whether JAX, as it is configured by default, would shorten this dtype."""
-    return dtype.name in ("int64", "uint64", "float64", "complex128")
-
-
-def to_numpy(value: Any) -> Any:
-    """Turns a canonical structure of JAX arrays into one of numpy arrays and scalars."""
-    return map_canonical(lambda leaf: np.asarray(leaf)[()], value)
 
 
 def map_canonical(fn: Callable[[Any], Any], value: Any) -> Any:

@@ -8,17 +8,19 @@ from typing import Any
 from tensorflow_federated.core import callsites, computations, containers, errors, ir
 from tensorflow_federated.core.local_computations import LocalComputation
 from tensorflow_federated.core.types import StructType, TensorType, Type, preorder
-from tensorflow_federated.jax import application, precision, structures
+from tensorflow_federated.jax import application, arrays, precision, structures
 
 
 def trace(fn: Callable[..., Any], parameter_type: Type | None, unpack: bool, name: str) -> ir.Local:
     """Traces a function on JAX arrays; the tracer of `tff.jax.computation`."""
-    uses_64_bits = precision.is_configured_for_64_bits()
+    where = callsites.line_of(fn)
     if parameter_type is not None:
-        _check_parameter(parameter_type, uses_64_bits, name, callsites.line_of(fn))
+        _check_parameter(parameter_type, name, where)
+    uses_64_bits = precision.has_64_bits() or precision.asks_for_64_bits(parameter_type)
     function = application.JaxFunction(of_one_argument(fn, unpack), uses_64_bits)
-    type_signature = application.infer_function_type(function, parameter_type, name)
-    return ir.Local(LocalComputation("jax", function, type_signature, name))
+    reading = structures.Reading(arrays.jax_number_dtype, structures.key_orders(parameter_type))
+    traced = application.TracedFunction(function, parameter_type, name, where, reading)
+    return ir.Local(LocalComputation("jax", function, traced.infer_type(), name))
 
 
 def of_one_argument(fn: Callable[..., Any], unpack: bool) -> Callable[..., Any]:
@@ -34,31 +36,26 @@ def of_one_argument(fn: Callable[..., Any], unpack: bool) -> Callable[..., Any]:
     return packed
 
 
-def _check_parameter(
-    parameter_type: Type, uses_64_bits: bool, name: str, where: str | None
-) -> None:
-    problems = structures.parameter_problems(parameter_type, uses_64_bits)
+def _check_parameter(parameter_type: Type, name: str, where: str | None) -> None:
+    problems = structures.parameter_problems(parameter_type)
     if not problems:
         return
-    parts = list(preorder(parameter_type))
-    if any(not isinstance(part, (TensorType, StructType)) for part in parts):
+    signature = errors.signature_without_result(parameter_type)
+    if any(not isinstance(part, (TensorType, StructType)) for part in preorder(parameter_type)):
         raise errors.TypeMismatchError(
             f"`{name}` cannot be a JAX computation: of its parameter only tensors, and structures "
             "of them, can be JAX arrays.",
             problems=problems,
-            signature=parameter_type,
+            signature=signature,
             where=where,
             fix="take one element as the argument, and apply the computation to sequences with "
             "`tff.sequence_reduce` or `tff.sequence_map`, to federated values with "
             "`tff.federated_map`.",
         )
-    wide = any(isinstance(part, TensorType) and structures.is_wide(part.dtype) for part in parts)
     raise errors.TracingError(
         f"`{name}` cannot be a JAX computation of this argument.",
         problems=problems,
-        signature=parameter_type,
+        signature=signature,
         where=where,
-        fix="use 32-bit dtypes, or set `jax.config.update('jax_enable_x64', True)` first."
-        if wide
-        else "give a type of numbers with a rank that is known.",
+        fix="give a type of numbers with a rank that is known.",
     )
