@@ -19,6 +19,7 @@ import difflib
 import functools
 import inspect
 import os
+import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from types import TracebackType
@@ -32,6 +33,8 @@ _R = TypeVar("_R")
 # Columns between the start of a label (`where:`) and its text, as wide as `argument[1]: `.
 _LABEL_WIDTH = 13
 _LONGEST_SIGNATURE = 400
+_LONGEST_OBJECT = 80
+_ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 
 
 class FederatedError(Exception):
@@ -413,6 +416,33 @@ class MeanIncompatibleError(FederatedError, TypeError, known_as="TypeError"):
     """
 
 
+class OrderIncompatibleError(FederatedError, ValueError, known_as="ValueError"):
+    """Values of this type have no smallest and no largest one.
+
+    Examples:
+      Fails, for there is no order among strings here:
+
+      >>> import numpy as np
+      >>> import tensorflow_federated as tff
+      >>> def largest(x):
+      ...     return tff.federated_max(x)
+      >>> tff.federated_computation(largest, tff.FederatedType(np.str_, tff.CLIENTS))
+      Traceback (most recent call last):
+        ...
+      tensorflow_federated.core.errors.OrderIncompatibleError: `federated_max` cannot be applied
+        to this argument.
+        value: expected integer or float tensors of known shapes, got {str}@CLIENTS
+        signature:   ({T}@CLIENTS -> T@SERVER)
+        where:       <doctest ...
+        fix:         only integers and floats have a largest one.
+
+      Mended:
+
+      >>> tff.federated_computation(largest, tff.FederatedType(np.int32, tff.CLIENTS))
+      <computation largest: ({int32}@CLIENTS -> int32@SERVER)>
+    """
+
+
 class InvalidNonAllEqualValueError(FederatedError, TypeError):
     """A value at the clients is not given as its type says: one value, or one of each client.
 
@@ -471,6 +501,38 @@ class CardinalityError(FederatedError, ValueError, known_as="ValueError"):
     """
 
 
+class CommunicationError(FederatedError, ValueError, known_as="ValueError"):
+    """The server and the clients of a computation exchange more, or in another order, than they may.
+
+    Examples:
+      Fails, for the clients would have to be asked twice in one round:
+
+      >>> import numpy as np
+      >>> import tensorflow_federated as tff
+      >>> numbers = tff.FederatedType(np.int32, tff.CLIENTS)
+      >>> @tff.federated_computation(tff.FederatedType(np.int32, tff.SERVER), numbers)
+      ... def tell_the_total(state, values):
+      ...     total = tff.federated_broadcast(tff.federated_sum(values))
+      ...     return state, tff.federated_sum(total)
+      >>> tff.backends.mapreduce.get_map_reduce_form_for_computation(tell_the_total)
+      Traceback (most recent call last):
+        ...
+      tensorflow_federated.core.errors.CommunicationError: this computation is more than one
+        round, from the server to the clients and back.
+        federated_broadcast: sends what comes from `federated_sum`
+        ...
+
+      Mended: the total comes back to the server, and the next round can send it.
+
+      >>> @tff.federated_computation(tff.FederatedType(np.int32, tff.SERVER), numbers)
+      ... def keep_the_total(state, values):
+      ...     return tff.federated_sum(values), state
+      >>> form = tff.backends.mapreduce.get_map_reduce_form_for_computation(keep_the_total)
+      >>> print(form.prepare.type_signature)
+      (int32 -> <>)
+    """
+
+
 class TracingError(FederatedError, ValueError, known_as="ValueError"):
     """The Python function of a computation cannot be traced.
 
@@ -494,6 +556,69 @@ class TracingError(FederatedError, ValueError, known_as="ValueError"):
 
       >>> tff.federated_computation(lambda: tff.federated_value(0, tff.SERVER))
       <computation <lambda>: ( -> int32@SERVER)>
+    """
+
+
+class TracedValueError(FederatedError, TypeError, known_as="TypeError"):
+    """A computation depends on the elements of an array, which are not known while it is traced.
+
+    Examples:
+      Fails, for a condition of Python asks for the number:
+
+      >>> import jax.numpy as jnp, numpy as np
+      >>> import tensorflow_federated as tff
+      >>> @tff.jax.computation(np.int32)
+      ... def absolute(x):
+      ...     return x if x > 0 else -x
+      Traceback (most recent call last):
+        ...
+      tensorflow_federated.core.errors.TracedValueError: `absolute` depends on the elements of an
+        array, which are not known while it is traced.
+        value: a Python condition asks whether an array is true
+        signature:   (int32 -> ?)
+        where:       <doctest ...
+        fix:         write `jnp.where(condition, x, y)` or `jax.lax.cond` for `if`,
+          `jax.lax.while_loop` for `while`, and `&`, `|`, `~` for `and`, `or`, `not`.
+
+      Mended:
+
+      >>> @tff.jax.computation(np.int32)
+      ... def absolute(x):
+      ...     return jnp.where(x > 0, x, -x)
+      >>> absolute(-3)
+      np.int32(3)
+    """
+
+
+class NestingError(FederatedError, RecursionError, known_as="RecursionError"):
+    """Computations or structures are nested deeper than Python's calls may be.
+
+    Some 300 computations, each called inside the next one, and structures 100 deep, always fit.
+
+    Examples:
+      Fails, for the function calls the computation that is made of it:
+
+      >>> import tensorflow_federated as tff
+      >>> @tff.federated_computation
+      ... def count(number):
+      ...     return count(number)
+      >>> count(1)
+      Traceback (most recent call last):
+        ...
+      tensorflow_federated.core.errors.NestingError: this is nested too deep.
+        Python: takes at most 1000 calls inside one another
+        where:       <doctest ...NestingError[1]>:3 in `count`
+        fix:         call computations one after the other, and none from inside itself; a
+                     program that has to be this deep needs a higher
+                     `sys.setrecursionlimit(...)`.
+
+      Mended:
+
+      >>> @tff.federated_computation
+      ... def count(number):
+      ...     return number
+      >>> count(1)
+      np.int32(1)
     """
 
 
@@ -534,6 +659,194 @@ class DownloadError(FederatedError, OSError):
 
     Fails: `tff.simulation.datasets.emnist.load_data()` without a network.
     Mended: put the file where the message says.
+    """
+
+
+class ContextError(FederatedError, RuntimeError, known_as="RuntimeError"):
+    """A computation is called where no context runs it.
+
+    Examples:
+      Fails, for the context refuses every call:
+
+      >>> import tensorflow_federated as tff
+      >>> one = tff.jax.computation(lambda: 1)
+      >>> stack = tff.framework.get_context_stack()
+      >>> with stack.install(tff.test.create_runtime_error_context()):
+      ...     one()
+      Traceback (most recent call last):
+        ...
+      tensorflow_federated.core.errors.ContextError: no context is there to run this computation.
+        called: <computation <lambda>: ( -> int32)>
+        where:       <doctest ...
+        fix:         set one, for example with
+          `tff.backends.native.set_sync_local_cpp_execution_context()`.
+
+      Mended:
+
+      >>> with stack.install(tff.backends.native.create_sync_local_cpp_execution_context()):
+      ...     one()
+      np.int32(1)
+    """
+
+
+class LiteralError(FederatedError, ValueError, known_as="ValueError"):
+    """A value is not a constant of the type that it is given with.
+
+    Examples:
+      Fails, for 1.5 is no integer:
+
+      >>> import numpy as np
+      >>> import tensorflow_federated as tff
+      >>> tff.framework.Literal(1.5, tff.TensorType(np.int32))
+      Traceback (most recent call last):
+        ...
+      tensorflow_federated.core.errors.LiteralError: this value is no constant of the type.
+        value: expected int32, got the float 1.5
+        signature:   int32
+        where:       <doctest ...
+
+      Mended:
+
+      >>> print(tff.framework.Literal(1.5, tff.TensorType(np.float32)))
+      1.5
+    """
+
+
+class UnexpectedBlockError(FederatedError, TypeError):
+    """A node of a program is not of the kind that is needed.
+
+    Examples:
+      Fails, for the computation is made of more than one local computation:
+
+      >>> import numpy as np
+      >>> import tensorflow_federated as tff
+      >>> twice = tff.federated_computation(lambda x: (x, x), np.int32)
+      >>> twice.to_compiled_building_block()
+      Traceback (most recent call last):
+        ...
+      tensorflow_federated.core.errors.UnexpectedBlockError: this computation is no local one.
+        program: expected `Local`, got `Lambda`: (arg0 -> <arg0,arg0>)
+        where:       <doctest ...
+
+      Mended:
+
+      >>> tff.jax.computation(lambda x: (x, x), np.int32).to_compiled_building_block().name
+      '<lambda>'
+    """
+
+
+class PrivacyError(FederatedError, ValueError, known_as="ValueError"):
+    """A program asks for a privacy that the context cannot give.
+
+    Examples:
+      Fails, for this process holds no secure protocol, and the context may not do without:
+
+      >>> import numpy as np
+      >>> import tensorflow_federated as tff
+      >>> from tensorflow_federated.execution import contexts
+      >>> @tff.federated_computation(tff.FederatedType(np.int32, tff.CLIENTS))
+      ... def total(values):
+      ...     return tff.federated_secure_sum(values, 10)
+      >>> contexts.create_local_context(simulate_secure=False).invoke(total, [1, 2])
+      Traceback (most recent call last):
+        ...
+      tensorflow_federated.core.errors.PrivacyError: this context has no secure protocol, and does
+        not simulate one.
+        federated_secure_sum: needs a secure protocol
+        signature:   ({int32}@CLIENTS -> int32@SERVER)
+        where:       <doctest ...
+        fix:         ...
+
+      Mended: a simulation, in which the server could see the values of the clients.
+
+      >>> contexts.create_local_context(simulate_secure=True).invoke(total, [1, 2])
+      np.int32(3)
+    """
+
+
+class SecureSumError(FederatedError, ValueError, known_as="ValueError"):
+    """A secure sum is given what it was told it would not be given, or is told what cannot be.
+
+    Examples:
+      Fails, for one client has more than the largest value that was announced:
+
+      >>> import numpy as np
+      >>> import tensorflow_federated as tff
+      >>> @tff.federated_computation(tff.FederatedType(np.int32, tff.CLIENTS))
+      ... def total(values):
+      ...     return tff.federated_secure_sum(values, max_input=10)
+      >>> total([1, 11, 3])
+      Traceback (most recent call last):
+        ...
+      tensorflow_federated.core.errors.SecureSumError: the values of some clients are not what
+        `federated_secure_sum` was told.
+        value: 1 client has more than `max_input`
+        signature:   (<{V}@CLIENTS,M> -> V@SERVER)
+        where:       <doctest ...
+        fix:         raise `max_input`, or clip the values at the clients first.
+
+      Mended:
+
+      >>> total([1, 10, 3])
+      np.int32(14)
+    """
+
+
+class SelectionKeyError(FederatedError, ValueError, known_as="ValueError"):
+    """A client asks for a slice that the server does not offer.
+
+    Examples:
+      Fails, for key 2 is not less than `max_key`:
+
+      >>> import jax.numpy as jnp
+      >>> import numpy as np
+      >>> import tensorflow_federated as tff
+      >>> @tff.jax.computation((np.float32, [2]), np.int32)
+      ... def row(table, key):
+      ...     return table[key]
+      >>> @tff.federated_computation(
+      ...     tff.FederatedType((np.int32, [1]), tff.CLIENTS),
+      ...     tff.FederatedType((np.float32, [2]), tff.SERVER),
+      ... )
+      ... def rows(keys, table):
+      ...     return tff.federated_select(keys, tff.federated_value(2, tff.SERVER), table, row)
+      >>> rows([[0], [2]], [1.0, 10.0])
+      Traceback (most recent call last):
+        ...
+      tensorflow_federated.core.errors.ClientError: the work of client 1 failed.
+        client:      1
+        stage:       client step 1
+        ...
+
+      Mended:
+
+      >>> rows([[0], [1]], [1.0, 10.0])
+      [[np.float32(1.0)], [np.float32(10.0)]]
+    """
+
+
+class ComputationError(FederatedError, RuntimeError):
+    """A local computation failed while it ran; in the work of a client it is a `ClientError`.
+
+    Examples:
+      Fails, for there is no element 5:
+
+      >>> import numpy as np
+      >>> import tensorflow as tf
+      >>> import tensorflow_federated as tff
+      >>> element = tff.tensorflow.computation(lambda i: tf.gather([10, 20], i), np.int32)
+      >>> element(5)
+      Traceback (most recent call last):
+        ...
+      tensorflow_federated.core.errors.ComputationError: `<lambda>` failed while it ran.
+        InvalidArgumentError: indices = 5 is not in [0, 2)
+        where:       <doctest ...
+        fix:         look at the values that it was called with.
+
+      Mended:
+
+      >>> element(1)
+      np.int32(20)
     """
 
 
@@ -595,6 +908,14 @@ class ClientError(FederatedError, RuntimeError):
         self.round_number: int | None = round_number
 
 
+class WireError(FederatedError, ValueError):
+    """Bytes cannot be read as what they should carry, or something cannot be written to bytes.
+
+    Fails: `tff.framework.deserialize_computation(data[:-1])`, for the last byte is missing.
+    Mended: hand on all the bytes that `tff.framework.serialize_computation` returned.
+    """
+
+
 class BackendError(FederatedError, LookupError):
     """A local computation belongs to a back end that nothing has registered.
 
@@ -653,6 +974,32 @@ def missing_extra(extra: str, what: str) -> MissingExtraError:
     )
 
 
+def describe_object(value: object) -> str:
+    """Returns how messages show a Python object: shortened, and without its address.
+
+    Examples:
+      >>> describe_object({1, 2})
+      '{1, 2} of the Python type `set`'
+      >>> describe_object(object())
+      '<object object> of the Python type `object`'
+    """
+    shown = _ADDRESS.sub("", f"{value!r}")[:_LONGEST_OBJECT]
+    return f"{shown} of the Python type `{type(value).__name__}`"
+
+
+def signature_without_result(parameter: object | None) -> str:
+    """Returns the signature of a function whose result is not known, in type notation.
+
+    Args:
+      parameter: The type of its parameter; None if it takes none.
+
+    Examples:
+      >>> signature_without_result("int32")
+      '(int32 -> ?)'
+    """
+    return "( -> ?)" if parameter is None else f"({parameter} -> ?)"
+
+
 def returned_nothing(name: str, parameter: object | None, where: str | None) -> TracingError:
     """Returns the error to raise where the function of a computation has no `return`.
 
@@ -675,7 +1022,7 @@ def returned_nothing(name: str, parameter: object | None, where: str | None) -> 
     return TracingError(
         f"`{name}` returns nothing, and a computation has to return a value.",
         problems=["result: expected a value, got None"],
-        signature="( -> ?)" if parameter is None else f"({parameter} -> ?)",
+        signature=signature_without_result(parameter),
         where=where,
         fix=f"end `{name}` with `return` and the value.",
     )
@@ -747,6 +1094,10 @@ def boundary(function: Callable[_P, _R]) -> Callable[_P, _R]:
                 if _was_entered(error):
                     raise
                 raise _call_error(function, kwargs, error) from None
+            except RecursionError as error:
+                if isinstance(error, NestingError):
+                    raise
+                raise _nesting_error(error) from None
         except FederatedError as error:
             # A framework that called this reads the traceback; the outermost boundary cuts it.
             is_inner = callsites.is_framework_frame(sys._getframe(1))  # pyright: ignore[reportPrivateUsage]
@@ -761,6 +1112,24 @@ def _was_entered(error: TypeError) -> bool:
     """Whether a function that was called, and failed, had begun: its frame is on the traceback."""
     own_frame = error.__traceback__
     return own_frame is None or own_frame.tb_next is not None
+
+
+def _nesting_error(error: RecursionError) -> NestingError:
+    """The error for what is nested deeper than Python's calls may be, at the user's last line."""
+    where = None
+    step = error.__traceback__
+    while step is not None:
+        if callsites.is_user_frame(step.tb_frame):
+            code = step.tb_frame.f_code
+            where = callsites.describe_line(code.co_filename, step.tb_lineno, code.co_name)
+        step = step.tb_next
+    return NestingError(
+        "this is nested too deep.",
+        problems=[f"Python: takes at most {sys.getrecursionlimit()} calls inside one another"],
+        where=where,
+        fix="call computations one after the other, and none from inside itself; a program that "
+        "has to be this deep needs a higher `sys.setrecursionlimit(...)`.",
+    )
 
 
 def _call_error(

@@ -26,6 +26,8 @@ from tensorflow_federated.core import (
     containers,
     contexts,
     errors,
+    foreign_arrays,
+    intrinsic_defs,
     ir,
     placements,
     structure,
@@ -49,18 +51,25 @@ _IN_A_LOCAL_COMPUTATION = (
 class TracingContext:
     """Collects the calls that a Python function makes, as the local names of a block."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, parameter_type: Type | None) -> None:
         """Starts to trace.
 
         Args:
           name: the name of the function, for messages.
+          parameter_type: the type of its parameter, for messages; None if it takes none.
         """
         outer = _outer_tracing_context()
         self.name = name
+        self._parameter_type = parameter_type
         self.bindings: list[tuple[str, ir.Node]] = []
         self._counter: itertools.count[int] = (
             outer._counter if outer is not None else itertools.count()
         )
+
+    @property
+    def signature(self) -> str:
+        """The type of the function, whose result is not known yet."""
+        return errors.signature_without_result(self._parameter_type)
 
     def fresh_name(self, stem: str = "v") -> str:
         """A name that is used nowhere else in the program that is being traced."""
@@ -77,7 +86,7 @@ class TracingContext:
         parameter_type = comp.type_signature.parameter
         if parameter_type is None:
             return self.bind(ir.Call(comp.node))
-        value = to_value(arg, parameter_type)
+        value = as_value(arg, parameter_type)
         actual = value.type_signature
         differences = parameter_type.differences(actual, path="argument")
         if differences:
@@ -93,7 +102,9 @@ class TracingContext:
 def _fix_for_call(expected: Type, actual: Type, name: str) -> str | None:
     if isinstance(actual, FederatedType) and expected.is_assignable_from(actual.member):
         return f"apply it where the values are: `tff.federated_map({name}, value)`."
-    return f"give the type that `{name}` takes, or declare its parameter with the type of the value."
+    return (
+        f"give the type that `{name}` takes, or declare its parameter with the type of the value."
+    )
 
 
 def _outer_tracing_context() -> TracingContext | None:
@@ -205,7 +216,7 @@ class Value(computations.TypedObject):
         length = len(self)
         if isinstance(key, slice):
             selected = [self._select(i) for i in range(*key.indices(length))]
-            return to_value(structure.Struct([(None, v) for v in selected]))
+            return as_value(structure.Struct([(None, v) for v in selected]))
         index = key + length if key < 0 else key
         if not 0 <= index < length:
             raise errors.ElementIndexError(
@@ -237,7 +248,7 @@ class Value(computations.TypedObject):
         argument = computations.pack_arguments(function_type, args, kwargs, str(self._node))
         node = None
         if function_type.parameter is not None:
-            node = to_value(argument, function_type.parameter).node
+            node = as_value(argument, function_type.parameter).node
         return self._context.bind(ir.Call(self._node, node))
 
     def _select(self, index: int) -> Value:
@@ -245,7 +256,7 @@ class Value(computations.TypedObject):
             return Value(ir.select(self._node, index), self._context)
         member = self.type_signature.member
         name = self._context.fresh_name("x")
-        selector = ir.Lambda(name, member, ir.Selection(ir.Reference(name, member), index))
+        selector = ir.Lambda(name, member, ir.Selection(ir.Reference(name, member), index=index))
         return apply_at_placement(self._context, selector, self._node)
 
     def _refuse(
@@ -257,6 +268,7 @@ class Value(computations.TypedObject):
             f"{operation} a value of a federated computation is not possible: it holds no data "
             "while the computation is traced.",
             problems=[f"value: got {self.type_signature}"],
+            signature=self._context.signature,
             fix=_IN_A_LOCAL_COMPUTATION,
         )
 
@@ -318,21 +330,47 @@ def apply_at_placement(context: TracingContext, fn: ir.Node, argument: ir.Node) 
     return context.bind(ir.call_intrinsic(uri, pair, result))
 
 
-def to_value(arg: Any, type_spec: Any = None, *, used: str = "tff.to_value") -> Value:
+def as_value(arg: Any, type_spec: Any = None, *, used: str = "tff.to_value") -> Value:
     """Turns a Python object into a value of the computation that is being traced.
 
     Args:
-      arg: a value, computation, Python function (with a functional `type_spec`), placement,
-        number, string, array, or a structure of these.
+      arg: see `to_value`.
       type_spec: the type that is expected, or what `tff.to_type` makes it of; functions are traced
         for it. None if it is not known.
       used: what needs the value, for the message where nothing is being traced.
 
     Returns:
       The value. Whether it is of the type that was expected is for the caller to check.
+    """
+    context = current_tracing_context(used)
+    hint = None if type_spec is None else types.to_type(type_spec)
+    return Value(_to_node(arg, hint, context), context)
+
+
+@errors.boundary
+def to_value(
+    arg: Any,
+    type_spec: Any = None,
+    *,
+    parameter_type_hint: Any = None,
+    zip_if_needed: bool = False,
+) -> Value:
+    """Turns a Python object into a value of the computation that is being traced.
+
+    Args:
+      arg: a value, computation, Python function (with a functional `type_spec` or a
+        `parameter_type_hint`), placement, number, string, array, or a structure of these.
+      type_spec: the type that the value has to have, or what `tff.to_type` makes it of; None for
+        any.
+      parameter_type_hint: the type of the parameter, for a function without types.
+      zip_if_needed: whether a structure of federated values becomes one federated value, where
+        `type_spec` asks for one.
+
+    Returns:
+      The value.
 
     Raises:
-      TypeMismatchError: if the object cannot be a value.
+      TypeMismatchError: if the object cannot be a value, or is not of the type.
       TracingError: if a value belongs to another computation.
 
     Examples:
@@ -343,9 +381,32 @@ def to_value(arg: Any, type_spec: Any = None, *, used: str = "tff.to_value") -> 
       >>> print(pair.type_signature)
       ( -> <a=int32,b=float32>)
     """
-    context = current_tracing_context(used)
-    hint = None if type_spec is None else types.to_type(type_spec)
-    return Value(_to_node(arg, hint, context), context)
+    expected = None if type_spec is None else types.to_type(type_spec)
+    if parameter_type_hint is not None and _is_function_without_types(arg):
+        current_tracing_context("tff.to_value")
+        typed = FunctionType(parameter_type_hint, types.AbstractType("R"))
+        value = as_value(arg, typed)
+    else:
+        value = as_value(arg, expected)
+    if expected is None:
+        return value
+    if zip_if_needed and isinstance(expected, FederatedType):
+        federated = to_federated(value)
+        value = value if federated is None else federated
+    differences = expected.differences(value.type_signature, path="value")
+    if differences:
+        raise errors.TypeMismatchError(
+            "the value is not of the type that is expected.",
+            problems=differences,
+            signature=expected,
+            fix="give a value of this type, or leave `type_spec` out.",
+        )
+    return value
+
+
+def _is_function_without_types(arg: Any) -> bool:
+    """Whether this is a function that no type is known of."""
+    return callable(arg) and not isinstance(arg, (Value, computations.ConcreteComputation))
 
 
 def _to_node(arg: Any, hint: Type | None, context: TracingContext) -> ir.Node:
@@ -353,8 +414,9 @@ def _to_node(arg: Any, hint: Type | None, context: TracingContext) -> ir.Node:
         if arg.context is not context:
             raise errors.TracingError(
                 f"`{context.name}` uses a value of another computation, `{arg.context.name}`.",
-                problems=[f"value: {arg} of the type {arg.type_signature}"],
-                fix="pass it as an argument.",
+                problems=[f"value: got `{arg}`, of the type {arg.type_signature}"],
+                signature=context.signature,
+                fix=f"give `{context.name}` a parameter, and pass the value as its argument.",
             )
         return arg.node
     if isinstance(arg, ir.Node):
@@ -386,22 +448,27 @@ def _to_node(arg: Any, hint: Type | None, context: TracingContext) -> ir.Node:
             ),
             containers.container_of(arg),
         )
-    return _to_literal(arg)
+    return _to_literal(arg, context)
 
 
-def _to_literal(arg: Any) -> ir.Literal:
-    type_signature = type_inference.infer_type(arg)
+def _to_literal(arg: Any, context: TracingContext) -> ir.Literal:
+    try:
+        type_signature = type_inference.infer_type(arg)
+    except errors.TypeMismatchError as error:
+        error.signature = context.signature
+        raise
     if not isinstance(type_signature, TensorType):
         raise errors.TypeMismatchError(
             "only tensors can be constants of a federated computation.",
             problems=[f"value: got {type_signature}"],
-            fix="pass it as an argument.",
+            signature=context.signature,
+            fix=f"give `{context.name}` a parameter, and pass the value as its argument.",
         )
     if isinstance(arg, str):
         return ir.Literal(arg.encode(), type_signature)
     if isinstance(arg, bytes):
         return ir.Literal(arg, type_signature)
-    array = np.array(arg)
+    array = np.array(foreign_arrays.to_plain(arg))
     if array.dtype.kind not in "OSU":
         array = array.astype(type_signature.dtype)
     return ir.Literal(array[()] if array.ndim == 0 else array, type_signature)
@@ -410,7 +477,7 @@ def _to_literal(arg: Any) -> ir.Literal:
 def _trace_federated(
     fn: Callable[..., Any], parameter_type: Type | None, unpack: bool, name: str
 ) -> ir.Lambda:
-    context = TracingContext(name)
+    context = TracingContext(name, parameter_type)
     with contexts.install(context):
         if parameter_type is None:
             parameter_name = None
@@ -428,7 +495,7 @@ def _trace_federated(
                 result = fn(argument)
         if result is None:
             raise errors.returned_nothing(name, parameter_type, callsites.line_of(fn))
-        node = to_value(result).node
+        node = as_value(result).node
     if context.bindings:
         node = ir.Block(tuple(context.bindings), node)
     return ir.Lambda(parameter_name, parameter_type, node)
@@ -463,10 +530,10 @@ def to_federated(value: Value) -> Value | None:
 
 def zip_value(value: Value, placement: placements.PlacementLiteral) -> Value:
     """Zips a structure of federated values at one placement."""
-    member = _without_placement(value.type_signature)
     at_server = placement is placements.SERVER
     uri = "federated_zip_at_server" if at_server else "federated_zip_at_clients"
-    result = FederatedType(member, placement)
+    result = intrinsic_defs.get(uri).signature.match([value.type_signature]).result
+    assert result is not None
     return value.context.bind(ir.call_intrinsic(uri, value.node, result))
 
 
@@ -478,13 +545,3 @@ def _common_placement(type_signature: Type) -> placements.PlacementLiteral | Non
         return None
     found = [_common_placement(element) for _, element in type_signature.items()]
     return found[0] if all(placement is found[0] for placement in found) else None
-
-
-def _without_placement(type_signature: Type) -> Type:
-    if isinstance(type_signature, FederatedType):
-        return type_signature.member
-    assert isinstance(type_signature, StructType)
-    elements = [(name, _without_placement(element)) for name, element in type_signature.items()]
-    if isinstance(type_signature, types.StructWithPythonType):
-        return types.StructWithPythonType(elements, type_signature.python_container)
-    return StructType(elements)

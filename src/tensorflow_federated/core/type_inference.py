@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from tensorflow_federated.core import containers, dtypes, errors, types
+from tensorflow_federated.core import containers, dtypes, errors, foreign_arrays, types
 from tensorflow_federated.core.types import SequenceType, StructType, TensorType, Type
 
 _SCALARS_AND_ARRAYS = (bool, int, float, complex, str, bytes, np.ndarray, np.generic)
@@ -32,6 +32,7 @@ def infer_type(value: Any) -> Type:
     signature = getattr(value, "type_signature", None)
     if isinstance(signature, Type):
         return signature
+    value = foreign_arrays.to_plain(value)
     if isinstance(value, _SCALARS_AND_ARRAYS):
         value = cast("Any", value)
         return TensorType(dtypes.infer_dtype(value), np.shape(value))
@@ -49,6 +50,7 @@ def infer_type(value: Any) -> Type:
         shape = tuple(None if d is None else int(d) for d in value.shape)
         return TensorType(dtypes.as_dtype(value.dtype), shape)
     raise errors.TypeMismatchError(
-        f"a value of the Python type `{type(value).__name__}` has no type in this language.",
+        "a value of this Python type has no type in this language.",
+        problems=[f"value: got {errors.describe_object(value)}"],
         fix="give a number, a string, an array, a dataset, a computation, or a structure of these.",
     )
