@@ -369,7 +369,9 @@ def test_each_client_has_its_own_random_keys():
                 (
                     None,
                     ir.call_intrinsic(
-                        "random_key", ir.Literal(number, core_types.TensorType(np.int32)), key_type
+                        "numbered_random_key",
+                        ir.Literal(number, core_types.TensorType(np.int32)),
+                        key_type,
                     ),
                 )
                 for number in (np.int32(0), np.int32(1))

@@ -229,29 +229,6 @@ def test_a_function_that_forgets_to_return():
     assert re.fullmatch(r"test_computation\.py:\d+ in `forgetful`", str(caught.value.where))
 
 
-def test_a_python_object_as_result_is_refused_by_path():
-    def fn():
-        return {"a": [1, object(), None], "b": 2}
-
-    with pytest.raises(TypeError, match="returns what is no tensor") as caught:
-        computation(fn)
-    first, second = caught.value.problems
-    assert first.startswith("result.a[1]: got <object object")
-    assert second == "result.a[2]: got None"
-
-
-@pytest.mark.parametrize("name", ["RaggedTensor", "SparseTensor"])
-def test_ragged_and_sparse_results_are_refused(name):
-    def fn():
-        if name == "RaggedTensor":
-            return tf.ragged.constant([[1], [2, 3]])
-        return tf.sparse.from_dense([0, 1])
-
-    with pytest.raises(TypeError) as caught:
-        computation(fn)
-    assert caught.value.problems == (f"result: got a tf.{name}; make it a dense tensor",)
-
-
 def test_an_error_in_the_function_keeps_its_class():
     def fn(x):
         raise KeyError("missing")

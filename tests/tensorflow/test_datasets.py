@@ -6,13 +6,17 @@ from __future__ import annotations
 
 import collections
 import concurrent.futures
+import dataclasses
 import gc
 import weakref
+from typing import Any, NamedTuple
 
+import attrs
 import numpy as np
 import pytest
 import tensorflow as tf
 
+import tensorflow_federated as tff
 from tensorflow_federated.core import errors, types
 from tensorflow_federated.execution import sequences
 from tensorflow_federated.tensorflow import computation, datasets
@@ -316,6 +320,7 @@ def test_what_was_read_holds_no_dataset():
 def test_what_is_kept_cannot_be_written_to():
     dataset = tf.data.Dataset.range(8)
     sequence = datasets.read(dataset, types.TensorType(np.int64))
+    assert sequence is not None
     columns = sequence.columns()
     assert columns is not None
     with pytest.raises(ValueError, match="read-only"):
@@ -341,6 +346,95 @@ def test_no_more_is_kept_than_there_is_room_for(row, count):
     del sources[0]
     gc.collect()
     assert put_and_look() == [True, True]
+
+
+class Named(NamedTuple):
+    b: Any
+    a: Any
+
+
+@attrs.define
+class WithAttrs:
+    b: Any
+    a: Any
+
+
+@dataclasses.dataclass
+class Data:
+    b: Any
+    a: Any
+
+
+@pytest.mark.usefixtures("engine")
+@pytest.mark.parametrize(
+    ("container", "in_dataset"),
+    [
+        (Named, Named),
+        (WithAttrs, WithAttrs),
+        (Data, collections.OrderedDict),
+        (lambda b, a: {"b": b, "a": a}, dict),
+        (lambda b, a: collections.OrderedDict(b=b, a=a), collections.OrderedDict),
+        (lambda b, a: (b, a), tuple),
+        (lambda b, a: [b, a], tuple),
+    ],
+    ids=["named tuple", "attrs", "dataclass", "dict", "OrderedDict", "tuple", "list"],
+)
+def test_elements_in_every_container(container, in_dataset):
+    type_signature = types.SequenceType(container(np.int32, np.str_))
+    seen = []
+
+    def fn(data):
+        seen.append(data.element_spec)
+        return data
+
+    given = [container(1, "x"), container(2, "y")]
+    result = list(computation(fn, type_signature)(given))
+    assert type(seen[0]) is in_dataset
+    assert [type(each) for each in result] == [in_dataset] * 2
+    leaves = [{leaf.numpy() for leaf in tf.nest.flatten(each)} for each in result]
+    assert leaves == [{1, b"x"}, {2, b"y"}]
+
+
+@pytest.mark.usefixtures("engine")
+class TestEndless:
+    endless = tf.data.Dataset.range(1, 3).repeat()
+    first_three = computation(
+        lambda data: data.take(3).reduce(np.int64(0), lambda x, y: x + y),
+        types.SequenceType(np.int64),
+    )
+    data_type = types.FederatedType(types.SequenceType(np.int64), tff.CLIENTS)
+
+    def test_a_computation_takes_a_part(self):
+        assert self.first_three(self.endless) == 1 + 2 + 1
+
+    @pytest.mark.parametrize("aggregate", [True, False])
+    def test_each_client_takes_a_part(self, aggregate):
+        @tff.federated_computation(self.data_type)
+        def program(data):
+            mapped = tff.federated_map(self.first_three, data)
+            return tff.federated_sum(mapped) if aggregate else mapped
+
+        finite = tf.data.Dataset.range(2)
+        assert program([self.endless, finite]) == (5 if aggregate else [4, 1])
+
+    def test_it_is_not_read_to_its_end(self, golden):
+        with pytest.raises(errors.DatasetError) as caught:
+            tff.federated_computation(tff.sequence_sum, types.SequenceType(np.int64))(self.endless)
+        golden.check("an endless dataset", str(caught.value))
+
+    def test_a_client_does_not_reduce_it(self, engine):
+        add = computation(lambda x, y: x + y, np.int64, np.int64)
+
+        @tff.federated_computation(self.data_type)
+        def program(data):
+            @tff.federated_computation(types.SequenceType(np.int64))
+            def work(elements):
+                return tff.sequence_reduce(elements, np.int64(0), add)
+
+            return tff.federated_sum(tff.federated_map(work, data))
+
+        with pytest.raises(errors.FederatedError, match="no end cannot be read to its end"):
+            program([self.endless])
 
 
 def test_threads_may_read_one_dataset():

@@ -593,7 +593,7 @@ class TracedValueError(FederatedError, TypeError, known_as="TypeError"):
 class NestingError(FederatedError, RecursionError, known_as="RecursionError"):
     """Computations or structures are nested deeper than Python's calls may be.
 
-    Some 300 computations, each called inside the next one, and structures 100 deep, always fit.
+    Some 150 computations, each called inside the next one, and structures 100 deep, always fit.
 
     Examples:
       Fails, for the function calls the computation that is made of it:

@@ -18,19 +18,39 @@ Examples:
 
 from __future__ import annotations
 
+import functools
 import importlib
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from tensorflow_federated.core import computations, errors, ir, namespaces, portable
-from tensorflow_federated.core.types import Type
+from tensorflow_federated.core import (
+    computations,
+    containers,
+    errors,
+    ir,
+    namespaces,
+    portable,
+    spec_writers,
+)
+from tensorflow_federated.core.types import TensorType, Type
 from tensorflow_federated.execution import backends, sequences
+from tensorflow_federated.tensorflow import composites
+from tensorflow_federated.tensorflow.compatibility import (
+    replace_intrinsics_with_bodies,
+    transform_args,
+    transform_result,
+)
 
 if TYPE_CHECKING:
     from tensorflow_federated.tensorflow import backend as _backend
 
-__all__ = ["computation"]
+__all__ = [
+    "computation",
+    "replace_intrinsics_with_bodies",
+    "transform_args",
+    "transform_result",
+]
 
 
 def _check_installed(what: str) -> None:
@@ -50,6 +70,15 @@ def _trace(
     return tracing.trace(fn, parameter_type, unpack, name)
 
 
+def _trace_model(
+    fn: Callable[..., Any], parameter_type: Type | None, unpack: bool, name: str
+) -> ir.Local:
+    _check_installed("`tff.tensorflow.computation`")
+    from tensorflow_federated.tensorflow import tracing
+
+    return tracing.trace(fn, parameter_type, unpack, name, runs_model=True)
+
+
 def _load_backend() -> _backend.TensorFlowBackend:
     _check_installed("a TensorFlow computation")
     from tensorflow_federated.tensorflow import backend
@@ -61,6 +90,13 @@ def _load_namespace() -> portable.ArrayNamespace:
     from tensorflow_federated.tensorflow import namespace
 
     return namespace.TensorFlowNamespace()
+
+
+def _load_class(name: str) -> type[Any]:
+    _check_installed(f"a `tf.{name}`")
+    import tensorflow as tf
+
+    return getattr(tf, name)
 
 
 def _is_dataset(value: Any) -> bool:
@@ -95,8 +131,30 @@ Differs from TFF: loops over datasets need no `tf.function` around them.
 """,
 )
 
+
+def _write_spec(tensor_type: TensorType) -> Any:
+    _check_installed("`tff.types.type_to_tf_tensor_specs`")
+    from tensorflow_federated.tensorflow import type_specs
+
+    return type_specs.to_tensor_spec(tensor_type)
+
+
+model_computation = computations.Decorator(
+    _trace_model,
+    "model_computation",
+    """Makes a computation of code of ours that runs a model.
+
+The code may use variables that were made outside of it, for it sets all that it reads; whoever
+makes the computation adds them to those that it owns. What TensorFlow raises passes as it is.
+""",
+)
+
 backends.register("tensorflow", _load_backend)
+spec_writers.register("tensorflow", _write_spec)
 sequences.register_dataset_converter(_is_dataset, _convert_dataset)
+containers.register_composites(composites.TensorFlowComposites())
+for _name in ("RaggedTensor", "SparseTensor"):
+    containers.register_container_loader(f"tf.{_name}", functools.partial(_load_class, _name))
 portable.register_namespace("tensorflow", ("tensorflow", "keras"), _load_namespace)
 
 __getattr__, __dir__ = namespaces.module_functions("tff.tensorflow", __all__)

@@ -12,7 +12,10 @@ from tensorflow_federated.compiler import plan
 from tensorflow_federated.core.types import SequenceType, TensorType, Type
 from tensorflow_federated.execution import leaves as tensor_leaves
 from tensorflow_federated.execution import local_programs, sequences
-from tensorflow_federated.tensorflow import arrays, domain, tracing, type_specs
+from tensorflow_federated.tensorflow import arrays, calls, domain, tracing, type_specs
+
+# TensorFlow only stores and casts these; its loops on a processor do not carry them.
+_NOT_IN_LOOPS = frozenset({"int4", "uint4", "float8_e4m3fn", "float8_e5m2"})
 
 
 def compile_client_step(step: plan.ClientStep) -> ClientChunk | None:
@@ -42,17 +45,27 @@ def _leaves(type_signature: Type) -> tuple[Type, ...]:
 
 
 def _is_static(leaf: Type) -> bool:
-    return isinstance(leaf, TensorType) and leaf.shape is not None and None not in leaf.shape
+    if not isinstance(leaf, TensorType) or leaf.dtype.name in _NOT_IN_LOOPS:
+        return False
+    return leaf.shape is not None and None not in leaf.shape
 
 
 def _has_columns(leaf: Type) -> bool:
     if isinstance(leaf, SequenceType):
+        if any(each.dtype.name in _NOT_IN_LOOPS for each in _tensors(leaf.element)):
+            return False
         return sequences.is_batched(leaf.element) or sequences.is_stacked(leaf.element)
     return _is_static(leaf)
 
 
+def _tensors(type_signature: Type) -> list[TensorType]:
+    return [leaf for leaf in _leaves(type_signature) if isinstance(leaf, TensorType)]
+
+
 def _is_accumulated(aggregate: plan.Aggregate) -> bool:
-    return all(_is_static(leaf) for leaf in _leaves(_accumulator_type(aggregate)))
+    return aggregate.kind != "collection" and all(
+        _is_static(leaf) for leaf in _leaves(_accumulator_type(aggregate))
+    )
 
 
 def _accumulator_type(aggregate: plan.Aggregate) -> Type:
@@ -113,7 +126,7 @@ class ClientChunk:
         for zero_type, zero in zip(self._accumulator_types, zeros, strict=True):
             tensors.extend(arrays.to_tensors(zero, zero_type))
         with tracing.alone(self._has_variables):
-            results = iter(self._function(*tensors, *inputs))
+            results = iter(calls.run(self._function, [*tensors, *inputs]))
         return tuple(
             arrays.from_tensors(_take(results, len(_leaves(each))), each)
             for each in self._accumulator_types

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tensorflow_federated.core import errors, types
+from tensorflow_federated.core import containers, errors, types
 from tensorflow_federated.core.types import SequenceType, Type
 from tensorflow_federated.execution import leaves as tensor_leaves
 from tensorflow_federated.execution import sequences
@@ -75,7 +75,7 @@ def _restored(dataset: tf.data.Dataset, graph: bytes | None) -> tf.data.Dataset:
     return tf.data.experimental.from_variant(copied, dataset.element_spec)
 
 
-def read(dataset: tf.data.Dataset, element_type: Type) -> sequences.Sequence:
+def read(dataset: tf.data.Dataset, element_type: Type) -> sequences.Sequence | None:
     """Reads a whole dataset, afresh, into columns where the element type allows it.
 
     Args:
@@ -83,11 +83,13 @@ def read(dataset: tf.data.Dataset, element_type: Type) -> sequences.Sequence:
       element_type: the type of its elements.
 
     Returns:
-      A sequence of columns or of elements.
+      A sequence of columns or of elements; None if the dataset has no end.
     """
     kept = _kept.get(dataset, element_type)
     if kept is not None:
         return kept
+    if dataset.cardinality() == tf.data.INFINITE_CARDINALITY:
+        return None
     graph, is_closed = dataset_graphs.write(dataset)
     sequence = _read(_restored(dataset, graph), element_type)
     if graph is not None and is_closed and dataset_graphs.repeats(graph):
@@ -97,7 +99,7 @@ def read(dataset: tf.data.Dataset, element_type: Type) -> sequences.Sequence:
 
 def _read(dataset: tf.data.Dataset, element_type: Type) -> sequences.Sequence:
     dataset = dataset.with_options(_options())
-    if sequences.is_stacked(element_type):
+    if sequences.is_stacked(element_type) and not _has_composites(element_type):
         return _read_stacked(dataset, element_type)
     sequence = sequences.Sequence.from_elements(
         [_to_canonical(element, element_type) for element in dataset], element_type
@@ -107,6 +109,11 @@ def _read(dataset: tf.data.Dataset, element_type: Type) -> sequences.Sequence:
         return sequence
     # Without the elements, which the columns are a copy of.
     return sequences.Sequence.from_columns(columns.leaves, columns.offsets, element_type)
+
+
+def _has_composites(element_type: Type) -> bool:
+    # A batch of ragged tensors is one that is ragged in one more dimension.
+    return any(containers.is_composite(part) for part in types.preorder(element_type))
 
 
 def _read_stacked(dataset: tf.data.Dataset, element_type: Type) -> sequences.Sequence:

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
+import numpy as np
 import tensorflow as tf
 
 from tensorflow_federated.core import errors
@@ -107,7 +108,14 @@ class DatasetSequence:
             )
             return tuple(tensor_leaves.flatten(stepped, zero_type))
 
-        state = self.dataset.reduce(tuple(tensor_leaves.flatten(zero, zero_type)), turn)
+        has_end = tf.debugging.assert_none_equal(
+            self.dataset.cardinality(),
+            tf.constant(tf.data.INFINITE_CARDINALITY, tf.int64),
+            message="a dataset that has no end cannot be read to its end; take a part of it first",
+        )
+        with tf.control_dependencies([has_end]):
+            start = [tf.identity(leaf) for leaf in tensor_leaves.flatten(zero, zero_type)]
+        state = self.dataset.reduce(tuple(start), turn)
         return tensor_leaves.unflatten(state, zero_type)
 
     def to_dataset(self) -> tf.data.Dataset:
@@ -192,6 +200,16 @@ class GraphDomain:
             zeros(element_type),
             element_type,
         )
+
+    def sequence_of_keys(self, keys: tf.Tensor, max_key: tf.Tensor) -> GraphSequence:
+        """The keys as a column; the graph fails if one is out of range."""
+        is_offered = tf.reduce_all((keys >= 0) & (keys < max_key))
+        problem = "client_keys: expected keys that are at least 0 and less than max_key, got"
+        check = tf.debugging.Assert(is_offered, [problem, keys, "for the max_key", max_key])
+        with tf.control_dependencies([] if check is None else [check]):
+            checked = tf.identity(keys)
+        last = tf.shape(checked, tf.int64)[0]
+        return ColumnSequence((checked,), None, tf.zeros([], tf.int64), last, TensorType(np.int32))
 
     def random_key(self, number: int) -> tf.Tensor:
         """The key that this client gets at a draw of the program."""

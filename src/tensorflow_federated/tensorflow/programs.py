@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from tensorflow_federated.core import ir, traversal
 from tensorflow_federated.core.types import SequenceType, Type
 from tensorflow_federated.execution import leaves as tensor_leaves
 from tensorflow_federated.execution import local_programs, sequences
-from tensorflow_federated.tensorflow import arrays, domain, tracing, type_specs
+from tensorflow_federated.tensorflow import arrays, calls, domain, tracing, type_specs
 
 Form = tuple[bool, ...]
 """Whether random keys are given; then for each leaf of the parameter, whether it is a sequence that
@@ -30,18 +30,17 @@ class GraphProgram:
         """
         # The program itself is not kept: it is the key, weakly held, under which this is kept.
         self._parameter_type = program.parameter_type
-        self._leaf_types: tuple[Type, ...] = (
-            ()
-            if program.parameter_type is None
-            else tensor_leaves.leaf_types(program.parameter_type)
-        )
+        self._leaf_types: tuple[Type, ...] = ()
+        if program.parameter_type is not None:
+            self._leaf_types = tensor_leaves.leaf_types(program.parameter_type)
         self._result_type = program.type_signature.result
         self._has_variables = tracing.has_variables(program)
+        self._no_keys = tf.zeros([0, 2], tf.int64)
         self._reads_sequences = any(
             isinstance(node, ir.Intrinsic) and node.uri.startswith("sequence_")
             for node in traversal.iterate(program)
         )
-        self._graphs: dict[Form, Callable[..., list[tf.Tensor]]] = {}
+        self._graphs: dict[Form, calls.Call] = {}
 
     def run(self, program: ir.Lambda, argument: Any, keys: np.ndarray | None) -> Any:
         """Runs the program.
@@ -60,21 +59,21 @@ class GraphProgram:
         form = (keys is not None, *[self._as_columns(leaf) for leaf in leaves])
         if form not in self._graphs:
             self._graphs[form] = self._build(program, form)
-        tensors = [tf.constant(np.zeros([0, 2]) if keys is None else keys, tf.int64)]
+        tensors = [self._no_keys if keys is None else tf.constant(keys, tf.int64)]
         for leaf, leaf_type, columns in zip(leaves, self._leaf_types, form[1:], strict=True):
             if columns:
                 tensors.extend(_column_tensors(leaf))
             else:
                 tensors.extend(arrays.to_tensors(leaf, leaf_type))
         with tracing.alone(self._has_variables):
-            return arrays.from_tensors(self._graphs[form](*tensors), self._result_type)
+            return arrays.from_tensors(self._graphs[form](tensors), self._result_type)
 
     def _as_columns(self, leaf: Any) -> bool:
         if not isinstance(leaf, sequences.Sequence) or not self._reads_sequences:
             return False
         return leaf.columns() is not None
 
-    def _build(self, program: ir.Lambda, form: Form) -> Callable[..., list[tf.Tensor]]:
+    def _build(self, program: ir.Lambda, form: Form) -> calls.Call:
         specs = [tf.TensorSpec([None, 2], tf.int64)]
         for leaf_type, columns in zip(self._leaf_types, form[1:], strict=True):
             if columns:
@@ -93,7 +92,8 @@ class GraphProgram:
             )
             return domain.to_flat_tensors(result, self._result_type)
 
-        return tf.function(run, input_signature=specs, autograph=False).get_concrete_function()
+        function = tf.function(run, input_signature=specs, autograph=False)
+        return calls.Call(function.get_concrete_function())
 
     def _symbols(self, tensors: Iterator[tf.Tensor], form: Form) -> Iterator[Any]:
         for leaf_type, columns in zip(self._leaf_types, form[1:], strict=True):

@@ -11,16 +11,17 @@ from tensorflow_federated.core import containers, errors, types
 from tensorflow_federated.core.types import SequenceType, StructType, StructWithPythonType, Type
 from tensorflow_federated.tensorflow import type_specs
 
-_COMPOSITES = (tf.RaggedTensor, tf.SparseTensor, tf.TensorArray)
 
-
-def flatten_result(result: Any, name: str, where: str | None) -> tuple[Type, list[tf.Tensor]]:
+def flatten_result(
+    result: Any, name: str, parameter_type: Type | None, where: str | None
+) -> tuple[Type, list[tf.Tensor]]:
     """Deduces the type of a result and takes it apart.
 
     Args:
       result: what the user's function returned: tensors, variables, arrays, Python numbers and
         strings, datasets, in any containers.
       name: the name of the function, for messages.
+      parameter_type: the type of its parameter, for messages; None if it takes none.
       where: where the function is defined, for messages.
 
     Returns:
@@ -29,19 +30,21 @@ def flatten_result(result: Any, name: str, where: str | None) -> tuple[Type, lis
     Raises:
       TracingError: if there is no result.
       TypeMismatchError: if a part of it has no type.
+      StructureError: if a part of it is a dataset of datasets.
     """
     if result is None:
-        raise errors.TracingError(
-            f"`{name}` returns nothing.",
-            where=where,
-            fix=f"end `{name}` with `return` and the value to compute.",
-        )
+        raise errors.returned_nothing(name, parameter_type, where)
     problems: list[str] = []
-    flattened = _flatten(result, "result", problems)
+    try:
+        flattened = _flatten(result, "result", problems)
+    except errors.StructureError as error:
+        error.where = where
+        raise
     if flattened is None:
         raise errors.TypeMismatchError(
             f"`{name}` returns what is no tensor.",
             problems=problems,
+            signature=errors.signature_without_result(parameter_type),
             where=where,
             fix="return tensors, numbers, strings, datasets, or structures of these.",
         )
@@ -51,13 +54,10 @@ def flatten_result(result: Any, name: str, where: str | None) -> tuple[Type, lis
 def _flatten(value: Any, path: str, problems: list[str]) -> tuple[Type, list[tf.Tensor]] | None:
     if isinstance(value, tf.data.Dataset):
         return _flatten_dataset(value, path, problems)
-    if isinstance(value, _COMPOSITES):
-        problems.append(f"{path}: got a tf.{type(value).__name__}; make it a dense tensor")
-        return None
     if value is None:
-        problems.append(f"{path}: got None")
+        problems.append(f"{path}: expected a tensor, got None")
         return None
-    pairs = None if tf.is_tensor(value) else containers.unpack(value)
+    pairs = containers.unpack(value)
     if pairs is None:
         return _flatten_leaf(value, path, problems)
     elements: list[tuple[str | None, Type]] = []
@@ -85,10 +85,11 @@ def _flatten_leaf(
         try:
             tensor = tf.convert_to_tensor(cast("Any", value))
         except (TypeError, ValueError) as error:
-            problems.append(f"{path}: got {value!r:.100}, which makes no tensor: {error!s:.100}")
+            shown = errors.describe_object(value)
+            problems.append(f"{path}: got {shown}, which makes no tensor: {error!s:.100}")
             return None
     if tensor is None or tensor.dtype in (tf.resource, tf.variant):
-        problems.append(f"{path}: got {value!r:.100}")
+        problems.append(f"{path}: expected a tensor, got {errors.describe_object(value)}")
         return None
     return type_specs.to_tensor_type(tensor), [tensor]
 
@@ -97,8 +98,14 @@ def _flatten_dataset(
     dataset: tf.data.Dataset, path: str, problems: list[str]
 ) -> tuple[Type, list[tf.Tensor]] | None:
     try:
-        element_type = types.to_type(dataset.element_spec)
+        sequence_type = SequenceType(types.to_type(dataset.element_spec))
+    except errors.StructureError as error:
+        raise errors.StructureError(
+            "a dataset of datasets has no type.",
+            problems=[f"{path}: got a dataset of {dataset.element_spec}"],
+            fix="make one dataset of them, with `flat_map`, or batches, with `batch`.",
+        ) from error
     except errors.ToTypeError as error:
         problems.append(f"{path}: got a dataset of {dataset.element_spec}: {error.summary}")
         return None
-    return SequenceType(element_type), [type_specs.to_variant(dataset, element_type)]
+    return sequence_type, [type_specs.to_variant(dataset, sequence_type.element)]

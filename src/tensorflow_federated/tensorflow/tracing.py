@@ -9,7 +9,7 @@ import dataclasses
 import inspect
 import itertools
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -25,18 +25,30 @@ from tensorflow_federated.core import (
 )
 from tensorflow_federated.core.local_computations import PORTABLE, LocalComputation
 from tensorflow_federated.core.types import FunctionType, Type
-from tensorflow_federated.tensorflow import results, type_specs, variables
+from tensorflow_federated.tensorflow import (
+    captures,
+    failures,
+    keras_graphs,
+    results,
+    type_specs,
+    variables,
+)
 
 NAME = "tensorflow"
 """The name of this back end."""
 
 
-# AutoGraph calls what has the first mark as it is, and leaves the second on errors that it wraps.
+# AutoGraph calls what has this mark as it is.
 _AUTOGRAPH_DONE = "autograph_info__"
-_AUTOGRAPH_METADATA = "ag_error_metadata"
-for _callable in (computations.ConcreteComputation, computations.PolymorphicComputation):
+for _callable in (
+    computations.ConcreteComputation,
+    computations.PolymorphicComputation,
+    containers.pack,
+    containers.unpack,
+):
     setattr(_callable, _AUTOGRAPH_DONE, {})
 
+keras_graphs.accept_tensors_as_learning_rates()
 
 # Held while a graph with variables runs. One for all: functions that are part of several others
 # share their variables with them.
@@ -66,6 +78,8 @@ def trace(
     unpack: bool,
     name: str,
     autograph: bool | None = None,
+    *,
+    runs_model: bool = False,
 ) -> ir.Local:
     """Traces a Python function into a local computation.
 
@@ -76,6 +90,8 @@ def trace(
       name: its name.
       autograph: whether AutoGraph turns Python's control flow into the graph's; if None, it does
         for everything but lambdas, whose source cannot be told apart reliably.
+      runs_model: whether the function is ours and runs a model: it sets the variables that it
+        takes from outside, and what TensorFlow raises is told by its caller.
 
     Returns:
       The local computation.
@@ -101,7 +117,7 @@ def trace(
 
     @tf.autograph.experimental.do_not_convert
     def finish(result: Any) -> list[tf.Tensor]:
-        result_type, tensors = results.flatten_result(result, name, where)
+        result_type, tensors = results.flatten_result(result, name, parameter_type, where)
         result_types.append(result_type)
         return tensors
 
@@ -113,23 +129,34 @@ def trace(
     use_autograph = not _is_lambda(fn) if autograph is None else autograph
     function = tf.function(traced, input_signature=specs, autograph=use_autograph)
 
+    context = TensorFlowContext(name)
+
     def get_concrete_function() -> Any:
-        with lifting.scope(), contexts.install(TensorFlowContext(name)), _own_errors():
-            return function.get_concrete_function()
+        try:
+            with lifting.scope(), contexts.install(context):
+                return function.get_concrete_function()
+        except Exception as error:
+            told = failures.of_ours(error)
+            if told is None and not runs_model:
+                told = failures.while_tracing(error, fn, name, parameter_type)
+            if told is None or told is error:
+                raise
+            raise told from (None if isinstance(error, type(told)) else error)
 
     concrete = _outside_of_graphs(get_concrete_function)
-    return ir.Local(
-        LocalComputation(
-            NAME,
-            TracedFunction(concrete, (*lifting.variables, *concrete.variables)),
-            FunctionType(parameter_type, result_types[-1]),
-            name,
-        )
-    )
+    function_type = FunctionType(parameter_type, result_types[-1])
+    own = (*lifting.variables, *(each for inner in context.called for each in inner.variables))
+    if not runs_model:
+        captures.check(concrete, own, name, function_type, where)
+    return ir.Local(LocalComputation(NAME, TracedFunction(concrete, own), function_type, name))
 
 
 class TensorFlowContext:
-    """The context while a TensorFlow function is traced: computations become part of its graph."""
+    """The context while a TensorFlow function is traced: computations become part of its graph.
+
+    Attributes:
+      called: the functions of this back end that became part of it.
+    """
 
     def __init__(self, name: str) -> None:
         """Starts the context.
@@ -138,6 +165,7 @@ class TensorFlowContext:
           name: the name of the function that is being traced, for messages.
         """
         self._name = name
+        self.called: list[TracedFunction] = []
 
     def invoke(self, comp: computations.ConcreteComputation, arg: Any) -> Any:
         """Makes a local computation part of the graph.
@@ -157,6 +185,8 @@ class TensorFlowContext:
             function_type = node.type_signature
             parameter_type = function_type.parameter
             tensors = [] if parameter_type is None else type_specs.flatten(arg, parameter_type)
+            if node.computation.backend == NAME:
+                self.called.append(node.computation.function)
             return type_specs.unflatten(
                 function_type.result, call_flat(node.computation, tensors), type_specs.pack_argument
             )
@@ -233,26 +263,3 @@ def _outside_of_graphs(work: Callable[[], Any]) -> Any:
 
 def _is_lambda(fn: Callable[..., Any]) -> bool:
     return getattr(fn, "__name__", "") == "<lambda>"
-
-
-@contextlib.contextmanager
-def _own_errors() -> Iterator[None]:
-    """Lets an error of ours out as it is: AutoGraph wraps what passes through it."""
-    try:
-        yield
-    except errors.FederatedError:
-        raise
-    except Exception as error:
-        original = error.__context__
-        if isinstance(original, errors.FederatedError) and hasattr(original, _AUTOGRAPH_METADATA):
-            original.where = _line_before_autograph(original) or original.where
-            raise original from None
-        raise
-
-
-def _line_before_autograph(error: errors.FederatedError) -> str | None:
-    """The user's line that raised an error; the stack has the lines that AutoGraph made of it."""
-    for frame in getattr(error, _AUTOGRAPH_METADATA).translated_stack:
-        if frame.is_converted and callsites.is_user_file(frame.filename):
-            return callsites.describe_line(frame.filename, frame.lineno, frame.function_name)
-    return None

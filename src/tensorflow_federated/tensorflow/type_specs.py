@@ -77,7 +77,33 @@ def element_structure(element_type: Type) -> Any:
     if isinstance(element_type, SequenceType):
         return tf.data.DatasetSpec(element_structure(element_type.element))
     assert isinstance(element_type, StructType)
+    if containers.is_composite(element_type):
+        return _composite_spec(element_type)
     return pack_element(element_type, [element_structure(each) for _, each in element_type.items()])
+
+
+def _composite_spec(struct_type: StructType) -> tf.TypeSpec:
+    """The spec of a ragged or sparse tensor; the inverse of how `core.specs` reads one."""
+    if struct_type.python_container is tf.SparseTensor:
+        _, values, dense_shape = (part for _, part in struct_type.items())
+        assert isinstance(values, TensorType)
+        assert isinstance(dense_shape, TensorType)
+        rank = dense_shape.shape[0] if dense_shape.shape else None
+        shape = None if rank is None else [None] * rank
+        return tf.SparseTensorSpec(shape, to_tf_dtype(values.dtype))
+    flat_values, row_splits = (part for _, part in struct_type.items())
+    outermost = tensor_leaves.leaf_types(row_splits)[0]
+    assert isinstance(flat_values, TensorType)
+    assert isinstance(outermost, TensorType)
+    ragged_rank = len(tensor_leaves.leaf_types(row_splits))
+    shape = None
+    if flat_values.shape:
+        ends = outermost.shape[0] if outermost.shape else None
+        rows = None if ends is None else ends - 1
+        shape = [rows, *[None] * ragged_rank, *flat_values.shape[1:]]
+    return tf.RaggedTensorSpec(
+        shape, to_tf_dtype(flat_values.dtype), ragged_rank, to_tf_dtype(outermost.dtype)
+    )
 
 
 def pack_argument(struct_type: StructType, elements: Sequence[Any]) -> Any:
@@ -190,21 +216,27 @@ def _elements_in_order(value: Any, struct_type: StructType) -> list[Any] | None:
 
 def flatten_element(element: Any, element_type: Type) -> list[Any]:
     """The leaves of an element of a dataset, in the order of the type, as they are."""
-    if not isinstance(element_type, StructType):
+    return _flatten_element(element, element_type, lambda _: False)
+
+
+def _flatten_element(
+    element: Any, element_type: Type, is_leaf: Callable[[Type], bool]
+) -> list[Any]:
+    if not isinstance(element_type, StructType) or is_leaf(element_type):
         return [element]
     elements = _elements_in_order(element, element_type)
     assert elements is not None, f"{element_type} does not describe {element}"
     return [
         leaf
         for each, (_, each_type) in zip(elements, element_type.items(), strict=True)
-        for leaf in flatten_element(each, each_type)
+        for leaf in _flatten_element(each, each_type, is_leaf)
     ]
 
 
 def to_variant(dataset: tf.data.Dataset, element_type: Type) -> tf.Tensor:
     """The variant tensor of a dataset whose elements are put into the containers of a type."""
     own, wanted = dataset.element_spec, element_structure(element_type)
-    if _component_order(own, element_type) != _component_order(wanted, element_type):
+    if _components(own, element_type) != _components(wanted, element_type):
         dataset = dataset.map(
             lambda *element: unflatten(
                 element_type,
@@ -222,7 +254,13 @@ def _whole(arguments: tuple[Any, ...], spec: Any) -> Any:
     return arguments[0]
 
 
-def _component_order(element_spec: Any, element_type: Type) -> list[int]:
-    """For each leaf of the type, its position among the components that `tf.data` hands on."""
-    count = len(tf.nest.flatten(element_spec))
-    return flatten_element(tf.nest.pack_sequence_as(element_spec, range(count)), element_type)
+def _components(element_spec: Any, element_type: Type) -> tuple[list[Any], list[type]]:
+    """What of an element spec decides how `tf.data` carries elements.
+
+    For each component in the order of the type, its position among those that `tf.data` hands on;
+    and their kinds: a row of a ragged tensor, which is dense, is carried as a ragged one.
+    """
+    flat: list[Any] = tf.nest.flatten(element_spec)
+    positions = tf.nest.pack_sequence_as(element_spec, range(len(flat)))
+    order = _flatten_element(positions, element_type, containers.is_composite)
+    return order, [type(spec) for spec in flat]

@@ -13,6 +13,11 @@ from typing import Any
 
 import tensorflow as tf
 
+from tensorflow_federated.tensorflow import keras_graphs
+
+# How Keras names the state of a generator of random numbers.
+_SEED_STATE = "seed_generator_state"
+
 
 class VariableLifting:
     """Makes the variables of one function that is being traced.
@@ -74,14 +79,20 @@ class VariableLifting:
 
         A function that keeps its variables makes them when it is first called and traced, and must
         not start afresh when it is called again: its caller's graph sets them. The body of a loop
-        runs its own code at each turn, so it is its own home.
+        runs its own code at each turn, so it is its own home; but what Keras makes there, it makes
+        at the first turn only: the state of an optimizer, the weights of a layer.
         """
-        while graph is not self._root and not _is_loop_body(graph):
+        stays_in_loops = not keras_graphs.is_making_variable()
+        while graph is not self._root and not (stays_in_loops and _is_loop_body(graph)):
             graph = graph.outer_graph
         return graph
 
 
 def _initial_value(options: dict[str, Any]) -> tf.Tensor:
+    if str(options.get("name")).startswith(_SEED_STATE):
+        drawn = keras_graphs.drawn_seed(options.get("dtype"))
+        if drawn is not None:
+            return drawn
     initial: Any = options["initial_value"]
     value: Any = initial() if callable(initial) else initial
     return tf.convert_to_tensor(value, options.get("dtype"))
