@@ -46,6 +46,7 @@ slow: $(VENV)/.installed-all
 	$(BIN)/python -m pytest -m slow
 
 benchmark: $(VENV)/.installed-all
+	$(BIN)/python benchmarks/language.py
 	$(BIN)/python benchmarks/memory_rounds.py
 
 # The stamps are newer than pyproject.toml once what it asks for is installed.

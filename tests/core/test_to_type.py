@@ -202,7 +202,7 @@ def test_tensorflow_element_spec_of_a_dataset(tf: Any):
 
 
 def test_tensorflow_specs_without_a_type_are_refused(tf: Any):
-    for spec in (tf.RaggedTensorSpec([2, None], tf.int32), tf.SparseTensorSpec([2], tf.int32)):
+    for spec in (tf.TensorArraySpec([2], tf.int32), tf.OptionalSpec(tf.TensorSpec([], tf.int32))):
         with pytest.raises(errors.ToTypeError, match="dense tensors"):
             to_type(spec)
 

@@ -449,3 +449,17 @@ def test_each_check_raises_its_own_class(check: Any, cls: type[Exception]):
 def test_differences_start_at_the_given_path():
     found = to_type([INT]).differences(to_type([FLOAT]), TypeRelation.ASSIGNABLE, "argument[0]")
     assert found == ["argument[0][0]: expected int32, got float32"]
+
+
+def test_what_was_found_equal_once_stays_equal_and_nothing_else_becomes_so():
+    def make(last):
+        return StructType([("a", np.int32), ("b", StructType([np.float32, last]))])
+
+    first, second, third, other = make(np.bool_), make(np.bool_), make(np.bool_), make(np.int8)
+    for _ in range(2):
+        assert first == second
+        assert third == second
+        assert first == third
+        assert first != other
+        assert hash(first) == hash(third)
+    assert pickle.loads(pickle.dumps(third)) == first

@@ -5,13 +5,14 @@ from __future__ import annotations
 import collections
 import dataclasses
 
+import ml_dtypes
 import numpy as np
 import pytest
 
 from tensorflow_federated.core import errors, types
 from tensorflow_federated.core.placements import CLIENTS, SERVER
 from tensorflow_federated.core.types import FederatedType, FunctionType, SequenceType, TensorType
-from tensorflow_federated.execution import sequences, values
+from tensorflow_federated.execution import problems, sequences, tensors, values
 from tensorflow_federated.jax import portable_computation
 
 INT = TensorType(np.int32)
@@ -180,7 +181,7 @@ def test_a_dataset_can_stand_for_the_clients(monkeypatch):
     assert values.to_canonical(Dataset([np.int32(1), np.int32(2)]), clients) == [1, 2]
 
 
-@pytest.mark.parametrize("value", [10, {"a": 1}, np.array([1, 2], np.int32), PairTuple(1, 2)])
+@pytest.mark.parametrize("value", [10, {"a": 1}, {1, 2}, PairTuple(1, 2)])
 def test_anything_else_is_no_list_of_clients(value):
     with pytest.raises(errors.InvalidNonAllEqualValueError, match="expected a list"):
         values.to_canonical(value, FederatedType(np.int32, CLIENTS))
@@ -240,9 +241,9 @@ def test_the_number_of_clients_is_that_of_every_argument():
     assert values.cardinality(argument, PARAMETER) == 2
 
 
-def test_without_clients_there_are_none():
-    assert values.cardinality(None, None) == 0
-    assert values.cardinality(3, FederatedType(np.int32, CLIENTS, all_equal=True)) == 0
+def test_without_clients_their_number_is_not_told():
+    assert values.cardinality(None, None) is None
+    assert values.cardinality(3, FederatedType(np.int32, CLIENTS, all_equal=True)) is None
 
 
 def test_arguments_of_different_numbers_of_clients_are_refused():
@@ -259,7 +260,7 @@ def test_arguments_of_different_numbers_of_clients_are_refused():
     ("clients", "fix"),
     [
         ({"a": 1}, "list(clients.values())"),
-        (iter([1]), "list(clients)"),
+        ({1}, "sorted(clients)"),
         (1, "[value]"),
     ],
 )
@@ -284,3 +285,58 @@ def test_a_dataset_of_another_type_is_told_with_its_client(monkeypatch):
     with pytest.raises(errors.TypeMismatchError) as caught:
         values.to_canonical([[1], "dataset"], FederatedType(SequenceType(np.int32), CLIENTS))
     assert caught.value.problems == ("argument[1]: expected int32*, got bool*",)
+
+
+SCALARS = [
+    True,
+    0,
+    -1,
+    200,
+    2**31,
+    2**63,
+    1.5,
+    1e39,
+    float("inf"),
+    float("nan"),
+    2j,
+    "a",
+    b"a",
+    None,
+]
+ARRAYS = [
+    *(np.int8(1), np.int32(1), np.int64(1), np.float32(0.5), np.float64(0.5), np.bool_(True)),
+    *(
+        np.array(1, np.int32),
+        np.ones([2], np.int32),
+        np.ones([2], ">i4"),
+        np.ones([1, 2], np.int32),
+    ),
+    *(np.ones([2], np.float32), [1, 2], [1.0, 2.0], (True, False), [], [[1], [2]]),
+]
+
+
+@pytest.mark.parametrize("shape", [(), (2,), (None,), None], ids=str)
+@pytest.mark.parametrize(
+    "dtype",
+    [
+        *(np.int8, np.int32, np.uint64, np.float16, ml_dtypes.bfloat16),
+        *(np.float32, np.complex64, np.bool_),
+    ],
+)
+def test_what_is_known_at_once_is_what_a_closer_look_finds(dtype, shape):
+    tensor_type = TensorType(dtype, shape)
+    convert = tensors.converter(tensor_type)
+    for value in [*SCALARS, *ARRAYS]:
+        found, expected = problems.Problems(), problems.Problems()
+        actual = convert(value, "argument", found)
+        wanted = tensors.to_canonical(value, tensor_type, "argument", expected)
+        assert found.lines == expected.lines
+        assert type(actual) is type(wanted)
+        assert repr(actual) == repr(wanted)
+
+
+def test_a_scalar_stays_the_object_that_it_is():
+    value = np.float32(0.1)
+    assert values.to_canonical(value, FLOAT) is value
+    array = np.ones([3], np.float32)
+    assert values.to_canonical(array, TensorType(np.float32, [None])) is array

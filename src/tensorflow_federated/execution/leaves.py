@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import functools
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
 
 from tensorflow_federated.core.types import StructType, TensorType, Type
 
+# How many types are remembered: more than a program uses by turns.
+_MOST_TYPES = 1024
 
+
+@functools.lru_cache(maxsize=_MOST_TYPES)
 def leaf_types(type_signature: Type) -> tuple[Type, ...]:
     """The types below all structures: tensors, sequences and functions, in order.
 
@@ -25,24 +30,37 @@ def leaf_types(type_signature: Type) -> tuple[Type, ...]:
 
 def flatten(value: Any, type_signature: Type) -> list[Any]:
     """The leaves of a canonical value, in the order of `leaf_types`."""
-    if isinstance(type_signature, StructType):
-        return [
-            leaf
-            for element, (_, element_type) in zip(value, type_signature.items(), strict=True)
-            for leaf in flatten(element, element_type)
-        ]
-    return [value]
+    return _flattener(type_signature)(value)
 
 
-def unflatten(leaves: Sequence[Any], type_signature: Type) -> Any:
+def unflatten(leaves: Iterable[Any], type_signature: Type) -> Any:
     """The canonical value of a type that has these leaves; the inverse of `flatten`."""
-    return _take(iter(leaves), type_signature)
+    return _taker(type_signature)(iter(leaves))
 
 
-def _take(leaves: Iterator[Any], type_signature: Type) -> Any:
-    if isinstance(type_signature, StructType):
-        return tuple(_take(leaves, element) for _, element in type_signature.items())
-    return next(leaves)
+@functools.lru_cache(maxsize=_MOST_TYPES)
+def _flattener(type_signature: Type) -> Callable[[Any], list[Any]]:
+    """How to take a value of a type apart; found once for each type."""
+    if not isinstance(type_signature, StructType):
+        return lambda value: [value]
+    elements = list(type_signature.children())
+    if not any(isinstance(element, StructType) for element in elements):
+        return list
+    each = [_flattener(element) for element in elements]
+    return lambda value: [
+        leaf
+        for flatten_element, element in zip(each, value, strict=True)
+        for leaf in flatten_element(element)
+    ]
+
+
+@functools.lru_cache(maxsize=_MOST_TYPES)
+def _taker(type_signature: Type) -> Callable[[Iterator[Any]], Any]:
+    """How to put a value of a type together from its leaves; found once for each type."""
+    if not isinstance(type_signature, StructType):
+        return next
+    each = [_taker(element) for element in type_signature.children()]
+    return lambda leaves: tuple([take(leaves) for take in each])
 
 
 def array_dtype(tensor_type: TensorType) -> np.dtype[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Collection, Iterator
 from typing import Any
 
@@ -9,8 +10,9 @@ import numpy as np
 
 from tensorflow_federated.compiler import compilation, plan
 from tensorflow_federated.core import ir
-from tensorflow_federated.execution import local_programs, numpy_domain, random_keys
+from tensorflow_federated.execution import random_keys
 from tensorflow_federated.execution.client_work import ClientWork
+from tensorflow_federated.execution.server_work import ServerWork
 
 
 class LocalEngine:
@@ -27,23 +29,25 @@ class LocalProgram:
     def __init__(self, program: plan.Plan) -> None:
         """Prepares a plan."""
         self._plan = program
-        self._client_work: dict[int, ClientWork] = {}
-        for position, step in enumerate(program.steps):
-            if isinstance(step, plan.ClientStep):
-                self._client_work[position] = ClientWork(step, len(self._client_work))
+        client_steps = itertools.count()
+        self._work = [
+            ServerWork(step)
+            if isinstance(step, plan.ServerStep)
+            else ClientWork(step, next(client_steps))
+            for step in program.steps
+        ]
         self._last_uses = _last_uses(program)
 
     def run(self, argument: Any, client_count: int, seed: int, invocation: int) -> Any:
         """Runs the program; see `contexts.Program`."""
         values = self._take_apart(argument)
         keys = random_keys.all_client_keys(seed, invocation, self._plan.random_keys, client_count)
-        for position, step in enumerate(self._plan.steps):
-            if isinstance(step, plan.ServerStep):
-                _run_server_step(step, values)
+        for work, released in zip(self._work, self._last_uses, strict=True):
+            if isinstance(work, ServerWork):
+                _run_server_step(work, values)
             else:
-                work, released = self._client_work[position], self._last_uses[position]
                 _run_client_step(work, values, released, keys, invocation)
-            for name in self._last_uses[position]:
+            for name in released:
                 del values[name]
         return _pack_result(self._plan.result, values)
 
@@ -79,11 +83,9 @@ def _result_names(result: plan.Result) -> Iterator[str]:
         yield result.slot.name
 
 
-def _run_server_step(step: plan.ServerStep, values: dict[str, Any]) -> None:
-    argument = None
-    if step.body.parameter_name is not None:
-        argument = tuple(values[slot.name] for slot in step.inputs)
-    results = local_programs.run(step.body, argument, numpy_domain.NumpyDomain())
+def _run_server_step(work: ServerWork, values: dict[str, Any]) -> None:
+    step = work.step
+    results = work.run([values[slot.name] for slot in step.inputs])
     for slot, result in zip(step.outputs, results, strict=True):
         values[slot.name] = result
 

@@ -17,7 +17,8 @@ _STACK_LINE = re.compile(r'^\s*File "([^"]*)", line \d+')
 def describe_error(error: Exception) -> str:
     r"""Tells an error of a back end, with the user's lines only of the stack in its text.
 
-    Errors of TensorFlow tell, in their text, where each failed operation was made.
+    Errors of TensorFlow tell, in their text, where each failed operation was made. Of a failed
+    computation only what failed in it is told.
 
     Examples:
       >>> text = 'made at:\n  File "/usr/lib/python3/dist-packages/a.py", line 1\n\nno label 99'
@@ -25,6 +26,9 @@ def describe_error(error: Exception) -> str:
       ValueError: made at:
       no label 99
     """
+    if isinstance(error, errors.ComputationError):
+        place = () if error.where is None else (f"at {error.where}",)
+        return "\n".join([*error.problems, *place])
     lines = str(error).splitlines()
     stack = [_STACK_LINE.match(line) for line in lines]
     if any(stack):

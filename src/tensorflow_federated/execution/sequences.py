@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from tensorflow_federated.core import errors
 from tensorflow_federated.core.types import TensorType, Type
 from tensorflow_federated.execution import leaves as tensor_leaves
 
@@ -46,7 +47,7 @@ class Sequence:
         elements: tuple[Any, ...] | None = None,
         columns: Columns | None = None,
         dataset: Any = None,
-        load: Callable[[], Sequence] | None = None,
+        load: Callable[[], Sequence | None] | None = None,
     ) -> None:
         """Use `from_elements`, `from_columns` or `from_dataset`."""
         self._element_type = element_type
@@ -55,6 +56,7 @@ class Sequence:
         self._columns_known = columns is not None
         self._dataset = dataset
         self._load = load
+        self._is_endless = False
 
     @classmethod
     def from_elements(cls, elements: Iterable[Any], element_type: Type) -> Sequence:
@@ -70,14 +72,15 @@ class Sequence:
 
     @classmethod
     def from_dataset(
-        cls, dataset: Any, element_type: Type, load: Callable[[], Sequence]
+        cls, dataset: Any, element_type: Type, load: Callable[[], Sequence | None]
     ) -> Sequence:
         """A sequence that stays a framework's dataset until its elements are asked for.
 
         Args:
           dataset: the dataset, which computations of its framework take as it is.
           element_type: the type of its elements.
-          load: reads the dataset into a sequence of elements or columns; called at most once.
+          load: reads the dataset into a sequence of elements or columns, None if it has no end;
+            called at most once.
 
         Returns:
           The sequence.
@@ -96,7 +99,7 @@ class Sequence:
 
     def elements(self) -> Iterator[Any]:
         """The elements, canonical, in order."""
-        self._ensure_loaded()
+        self._load_all()
         if self._elements is not None:
             return iter(self._elements)
         assert self._columns is not None
@@ -104,26 +107,40 @@ class Sequence:
 
     def __len__(self) -> int:
         """The number of elements."""
-        self._ensure_loaded()
+        self._load_all()
         if self._elements is not None:
             return len(self._elements)
         assert self._columns is not None
         return len(self._columns)
 
     def columns(self) -> Columns | None:
-        """All elements end to end; None where the element type or the elements do not allow it."""
+        """All elements end to end; None where their type, they themselves, or no end forbid it."""
         self._ensure_loaded()
+        if self._is_endless:
+            return None
         if not self._columns_known:
             assert self._elements is not None
             self._columns = _to_columns(self._elements, self._element_type)
             self._columns_known = True
         return self._columns
 
+    def _load_all(self) -> None:
+        self._ensure_loaded()
+        if self._is_endless:
+            raise errors.DatasetError(
+                "a dataset that has no end cannot be read to its end.",
+                problems=[f"dataset: {self._element_type}*"],
+                fix="say how much of it to take: `dataset.repeat(5)`, or `dataset.take(100)`.",
+            )
+
     def _ensure_loaded(self) -> None:
-        if self._elements is not None or self._columns is not None:
+        if self._elements is not None or self._columns is not None or self._is_endless:
             return
         assert self._load is not None
         loaded = self._load()
+        if loaded is None:
+            self._is_endless = True
+            return
         columns = loaded.columns()
         if columns is not None:
             self._columns = columns
@@ -219,6 +236,11 @@ def register_dataset_converter(is_dataset: IsDataset, convert: Convert) -> None:
         `FederatedError` if its elements are not of that type.
     """
     _converters.append((is_dataset, convert))
+
+
+def is_dataset(value: Any) -> bool:
+    """Whether a value is a dataset of a framework that is known."""
+    return any(is_one(value) for is_one, _ in _converters)
 
 
 def from_dataset(value: Any, element_type: Type) -> Sequence | None:

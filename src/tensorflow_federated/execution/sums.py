@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, cast
 
 import numpy as np
 
@@ -37,15 +38,36 @@ def zeros(type_signature: Type) -> Any:
       (np.int32(0), array([0., 0.], dtype=float32))
     """
     if isinstance(type_signature, StructType):
-        return tuple(zeros(element) for _, element in type_signature.items())
-    if not isinstance(type_signature, TensorType) or not has_zeros(type_signature):
+        return tuple([zeros(element) for element in type_signature.children()])
+    shape = type_signature.shape if isinstance(type_signature, TensorType) else None
+    sizes = [size for size in shape or () if size is not None]
+    if not isinstance(type_signature, TensorType) or shape is None or len(sizes) < len(shape):
         raise errors.TypeMismatchError(
             "a sum of no values needs a type whose shapes are known.",
             problems=[f"type: got {type_signature}"],
             fix="give at least one value, or a type without unknown sizes.",
         )
-    sizes = [size for size in type_signature.shape or () if size is not None]
     return np.zeros(sizes, type_signature.dtype)[()]
+
+
+def total(values: Iterable[Any], type_signature: Type) -> Any:
+    """The sum of canonical values of one type, in their order; zeros if there are none.
+
+    Raises:
+      TypeMismatchError: if there are none and a shape is not known, or shapes differ.
+
+    Examples:
+      >>> from tensorflow_federated.core import types
+      >>> total([np.int32(1), np.int32(2)], types.to_type(np.int32))
+      np.int32(3)
+    """
+    remaining = iter(values)
+    result = zeros(type_signature) if has_zeros(type_signature) else next(remaining, None)
+    if result is None:
+        return zeros(type_signature)
+    for value in remaining:
+        result = add(result, value)
+    return result
 
 
 def add(x: Any, y: Any) -> Any:
@@ -54,13 +76,17 @@ def add(x: Any, y: Any) -> Any:
     Raises:
       TypeMismatchError: if two tensors, whose type leaves a size open, are of different shapes.
     """
+    with np.errstate(all="ignore"):
+        return _add(x, y)
+
+
+def _add(x: Any, y: Any) -> Any:
     if isinstance(x, tuple):
-        return tuple(add(left, right) for left, right in zip(x, y, strict=True))  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
-    if np.shape(x) != np.shape(y):
+        return tuple(map(_add, cast("tuple[Any, ...]", x), y))
+    if x.shape != y.shape:
         raise errors.TypeMismatchError(
             "values of different shapes cannot be added.",
-            problems=[f"shapes: got {np.shape(x)} and {np.shape(y)}"],
+            problems=[f"shapes: got {x.shape} and {y.shape}"],
             fix="bring the values to one shape first.",
         )
-    with np.errstate(all="ignore"):
-        return x + y
+    return x + y

@@ -2,15 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, cast
 
 import numpy as np
 
-from tensorflow_federated.core import dtypes, fields
+from tensorflow_federated.core import containers, dtypes, fields, foreign_arrays
 from tensorflow_federated.core.types import TensorType
 from tensorflow_federated.execution import leaves
 from tensorflow_federated.execution.problems import Problems
+
+Converter = Callable[[Any, str, Problems], Any]
+"""Turns a value into a canonical tensor: `(value, path, problems)`; None if there is a problem."""
+
+
+def converter(tensor_type: TensorType) -> Converter:
+    """What `to_canonical` does, for one type; what is of the type as it is, it knows at once."""
+    dtype, shape = tensor_type.dtype, tensor_type.shape
+    if dtypes.is_string(dtype):
+        return lambda value, path, problems: to_canonical(value, tensor_type, path, problems)
+    scalar_class = dtype.type
+    python_class, low, high = _python_numbers(dtype) if shape == () else (None, 0, 0)
+
+    def convert(value: Any, path: str, problems: Problems) -> Any:
+        given = cast("type[Any]", type(value))
+        if given is np.ndarray:
+            if value.ndim and value.dtype == dtype and has_shape(value, tensor_type):
+                return value
+        elif shape == ():
+            if given is scalar_class:
+                return value
+            if given is python_class and low <= value <= high:
+                return scalar_class(value)
+        return to_canonical(value, tensor_type, path, problems)
+
+    return convert
+
+
+def _python_numbers(dtype: dtypes.DType) -> tuple[type[Any] | None, Any, Any]:
+    """The Python class whose numbers become scalars of a dtype, the least and the largest one."""
+    if dtype.kind == "b":
+        return bool, False, True
+    if dtypes.is_integer(dtype):
+        return int, *dtypes.integer_range(dtype)
+    if dtypes.is_floating(dtype):
+        largest = float(dtypes.outermost(dtype, largest=True, finite=True))
+        return float, -largest, largest
+    return None, 0, 0
 
 
 def to_canonical(value: Any, tensor_type: TensorType, path: str, problems: Problems) -> Any:
@@ -44,11 +82,13 @@ def as_numpy(value: Any) -> Any:
         return cast("Any", value)
     if isinstance(value, type):
         return None
+    if containers.composite_names(cast("type[Any]", type(value))) is not None:
+        return None
     to_numpy = getattr(value, "numpy", None)
     if callable(to_numpy):
         return as_numpy(to_numpy())
     if hasattr(value, "dtype") and hasattr(value, "__array__"):
-        return np.asarray(value)
+        return np.asarray(foreign_arrays.to_plain(value))
     return None
 
 
@@ -89,11 +129,23 @@ def _as_lists(value: Any) -> Any:
 
 def _shaped(array: Any, tensor_type: TensorType, path: str, problems: Problems) -> Any:
     result = as_dtype(array, tensor_type)
-    given = type_of(result, tensor_type)
-    if not tensor_type.is_assignable_from(given):
-        problems.add_text(path, f"expected {tensor_type}, got {given}")
+    if not has_shape(result, tensor_type):
+        problems.add_text(path, f"expected {tensor_type}, got {type_of(result, tensor_type)}")
         return None
     return result
+
+
+def has_shape(tensor: Any, tensor_type: TensorType) -> bool:
+    """Whether a canonical tensor has a shape that the type allows."""
+    expected = tensor_type.shape
+    if expected is None:
+        return True
+    shape = () if isinstance(tensor, bytes) else np.shape(tensor)
+    if shape == expected:
+        return True
+    return len(shape) == len(expected) and all(
+        size is None or size == given for size, given in zip(expected, shape, strict=True)
+    )
 
 
 def type_of(tensor: Any, like: TensorType) -> TensorType:

@@ -13,7 +13,8 @@ Canonical values are what the engines work on:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import functools
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, cast
 
 import numpy as np
@@ -22,7 +23,6 @@ from tensorflow_federated.core import (
     computations,
     containers,
     errors,
-    fields,
     ir,
     placements,
 )
@@ -34,8 +34,16 @@ from tensorflow_federated.core.types import (
     TensorType,
     Type,
 )
-from tensorflow_federated.execution import client_data, sequences, tensors
+from tensorflow_federated.execution import client_data, cohorts, sequences, tensors
 from tensorflow_federated.execution.problems import Problems
+
+_Converter = tensors.Converter
+
+_Presenter = Callable[[Any], Any]
+"""Turns a canonical value into what a user gets."""
+
+# How many types keep what converts their values: more than a program uses by turns.
+_MOST_CONVERTERS = 1024
 
 
 def to_canonical(value: Any, type_signature: Type, path: str = "argument") -> Any:
@@ -59,7 +67,7 @@ def to_canonical(value: Any, type_signature: Type, path: str = "argument") -> An
       (np.int32(1), np.True_)
     """
     problems = Problems()
-    canonical = _convert(value, type_signature, path, problems)
+    canonical = _converter(type_signature)(value, path, problems)
     if problems:
         problems.raise_if_any(_part_with_problems(type_signature, path, problems.lines))
     return canonical
@@ -71,7 +79,7 @@ def _part_with_problems(type_signature: Type, path: str, problems: Iterable[str]
         inside = [
             (element, inner)
             for index, (name, element) in enumerate(type_signature.items())
-            for inner in [_element_path(path, name, index)]
+            for inner in [element_path(path, name, index)]
             if all(line.startswith((f"{inner}:", f"{inner}.", f"{inner}[")) for line in problems)
         ]
         if not inside:
@@ -80,42 +88,68 @@ def _part_with_problems(type_signature: Type, path: str, problems: Iterable[str]
     return type_signature
 
 
-def _convert(value: Any, type_signature: Type, path: str, problems: Problems) -> Any:
+@functools.lru_cache(maxsize=_MOST_CONVERTERS)
+def _converter(type_signature: Type) -> _Converter:
+    """What turns a value of one type into a canonical one; made once for each type."""
     match type_signature:
         case TensorType():
-            return tensors.to_canonical(value, type_signature, path, problems)
+            return tensors.converter(type_signature)
         case StructType():
-            return _convert_struct(value, type_signature, path, problems)
+            return _struct_converter(type_signature)
         case SequenceType(element=element):
-            return client_data.to_sequence(value, element, path, problems, _convert)
+            return lambda value, path, problems: client_data.to_sequence(
+                value, element, path, problems, _convert
+            )
         case FederatedType(placement=placement) if placement == placements.CLIENTS:
-            return _convert_clients(value, type_signature, path, problems)
+            convert_member = _converter(type_signature.member)
+            return lambda value, path, problems: _convert_clients(
+                value, type_signature, convert_member, path, problems
+            )
         case FederatedType(member=member):
-            return _convert(value, member, path, problems)
+            return _converter(member)
         case FunctionType():
-            return _convert_function(value, type_signature, path, problems)
+            return lambda value, path, problems: _convert_function(
+                value, type_signature, path, problems
+            )
         case _:
-            problems.add(path, type_signature, value)
-            return None
+            return lambda value, path, problems: problems.add(path, type_signature, value)
 
 
-def _convert_struct(value: Any, struct_type: StructType, path: str, problems: Problems) -> Any:
-    elements = containers.unpack(value)
-    if elements is None:
-        problems.add(path, struct_type, value)
-        return None
+def _convert(value: Any, type_signature: Type, path: str, problems: Problems) -> Any:
+    return _converter(type_signature)(value, path, problems)
+
+
+def _struct_converter(struct_type: StructType) -> _Converter:
     names = ir.element_names(struct_type)
-    ordered = order_elements(elements, names)
-    if ordered is None:
-        given = ", ".join(str(name) if name else "?" for name, _ in elements)
-        problems.add_text(
-            path, f"expected {len(names)} elements, {struct_type}, got {len(elements)}: <{given}>"
+    is_composite = containers.is_composite(struct_type)
+    each = [
+        (element_path("", name, index), _converter(struct_type[index]))
+        for index, name in enumerate(names)
+    ]
+
+    def convert(value: Any, path: str, problems: Problems) -> Any:
+        if value is None and struct_type.python_container is type(None):
+            return ()
+        elements = containers.unpack(value)
+        if elements is None or (is_composite and isinstance(value, list)):
+            problems.add(path, struct_type, value)
+            return None
+        ordered = order_elements(elements, names)
+        if ordered is None:
+            given = ", ".join(str(name) if name else "?" for name, _ in elements)
+            problems.add_text(
+                path,
+                f"expected {len(names)} elements, {struct_type}, got {len(elements)}: <{given}>",
+            )
+            return None
+        return tuple(
+            [
+                convert_element(element, path + inner, problems)
+                for element, (inner, convert_element) in zip(ordered, each, strict=True)
+            ]
         )
-        return None
-    return tuple(
-        _convert(element, struct_type[index], _element_path(path, names[index], index), problems)
-        for index, element in enumerate(ordered)
-    )
+
+    return convert
 
 
 def order_elements(
@@ -138,12 +172,17 @@ def order_elements(
     return [by_name[name] for name in names]
 
 
-def _element_path(path: str, name: str | None, index: int) -> str:
+def element_path(path: str, name: str | None, index: int) -> str:
+    """How messages call an element of a structure that they call `path`."""
     return f"{path}[{index}]" if name is None else f"{path}.{name}"
 
 
 def _convert_clients(
-    value: Any, federated_type: FederatedType, path: str, problems: Problems
+    value: Any,
+    federated_type: FederatedType,
+    convert_member: _Converter,
+    path: str,
+    problems: Problems,
 ) -> Any:
     member = federated_type.member
     if federated_type.all_equal:
@@ -154,31 +193,23 @@ def _convert_clients(
                 problems=[f"{path}: got a list of {len(cast('list[Any]', value))}"],
                 signature=federated_type,
             )
-        return _convert(value, member, path, problems)
-    clients: Any = value
-    if not isinstance(member, SequenceType):
-        dataset = sequences.from_dataset(value, member)
-        if dataset is not None:
-            return list(dataset.elements())
-    if not isinstance(clients, (list, tuple)) or fields.is_named_tuple(clients):
+        return convert_member(value, path, problems)
+    try:
+        clients = cohorts.values_of_clients(value, member)
+    except errors.TypeMismatchError as error:
+        for problem in error.problems:
+            problems.add_line(problem.replace("dataset:", f"{path}:", 1))
+        return None
+    if clients is None:
         raise errors.InvalidNonAllEqualValueError(
             "a value at the clients is given as a list, with one value for each client.",
             problems=[f"{path}: expected a list, got {problems.describe(value)}"],
             signature=federated_type,
-            fix=_fix_for_clients(clients),
+            fix=cohorts.how_to_give(value),
         )
     return [
-        _convert(client, member, f"{path}[{index}]", problems)
-        for index, client in enumerate(cast("list[Any]", clients))
+        convert_member(client, f"{path}[{index}]", problems) for index, client in enumerate(clients)
     ]
-
-
-def _fix_for_clients(value: Any) -> str:
-    if isinstance(value, Mapping):
-        return "give the values of the clients without their names: `list(clients.values())`."
-    if isinstance(value, Iterator):
-        return "make a list of it: `list(clients)`."
-    return "write `[value]` for one client."
 
 
 def _convert_function(
@@ -208,31 +239,44 @@ def to_python(canonical: Any, type_signature: Type) -> Any:
     Returns:
       The Python value.
     """
+    return _presenter(type_signature)(canonical)
+
+
+@functools.lru_cache(maxsize=_MOST_CONVERTERS)
+def _presenter(type_signature: Type) -> _Presenter:
+    """What turns canonical values of one type into Python values; made once for each type."""
     match type_signature:
         case StructType():
-            elements = [
-                to_python(element, element_type)
-                for element, (_, element_type) in zip(
-                    canonical, type_signature.items(), strict=True
-                )
-            ]
-            return containers.pack(type_signature, elements)
+            each = [_presenter(element) for _, element in type_signature.items()]
+            pack = containers.packer(type_signature)
+            return lambda canonical: pack(
+                [present(element) for present, element in zip(each, canonical, strict=True)]
+            )
         case SequenceType(element=element):
-            sequence = cast("sequences.Sequence", canonical)
-            if sequence.dataset is not None:
-                return sequence.dataset
-            return [to_python(each, element) for each in sequence.elements()]
+            return functools.partial(_present_sequence, _presenter(element))
         case FederatedType(member=member, placement=placement, all_equal=all_equal):
+            present_member = _presenter(member)
             if placement == placements.CLIENTS and not all_equal:
-                return [to_python(each, member) for each in canonical]
-            return to_python(canonical, member)
+                return lambda canonical: [present_member(each) for each in canonical]
+            return present_member
         case TensorType(shape=()):
-            return np.asarray(canonical)[()] if not isinstance(canonical, bytes) else canonical
+            return _present_scalar
         case _:
-            return canonical
+            return lambda canonical: canonical
 
 
-def cardinality(argument: Any, parameter_type: Type | None) -> int:
+def _present_sequence(present_element: _Presenter, sequence: sequences.Sequence) -> Any:
+    if sequence.dataset is not None:
+        return sequence.dataset
+    return [present_element(each) for each in sequence.elements()]
+
+
+def _present_scalar(canonical: Any) -> Any:
+    is_scalar = isinstance(canonical, (np.generic, bytes))
+    return cast("Any", canonical if is_scalar else np.asarray(canonical)[()])
+
+
+def cardinality(argument: Any, parameter_type: Type | None) -> int | None:
     """The number of clients of a call.
 
     Args:
@@ -240,14 +284,33 @@ def cardinality(argument: Any, parameter_type: Type | None) -> int:
       parameter_type: its type, None if there is none.
 
     Returns:
-      The number of values that each argument at the clients has; 0 if there is no such argument.
+      The number of values that each argument at the clients has; None if there is no such argument.
 
     Raises:
       CardinalityError: if the arguments disagree.
     """
     if parameter_type is None:
-        return 0
-    found = list(_client_counts(argument, parameter_type, "argument"))
+        return None
+    return agreed_count(list(_client_counts(argument, parameter_type, "argument")), parameter_type)
+
+
+def agreed_count(found: Sequence[tuple[str, int]], parameter_type: Type) -> int | None:
+    """The number of clients that all parts of an argument agree about.
+
+    Args:
+      found: the path of each part that tells it, and the number.
+      parameter_type: the type of the argument, for the message.
+
+    Returns:
+      The number; None if no part tells it.
+
+    Raises:
+      CardinalityError: if they disagree.
+
+    Examples:
+      >>> agreed_count([("argument.x", 2), ("argument.y", 2)], TensorType(np.int32))
+      2
+    """
     counts = {count for _, count in found}
     if len(counts) > 1:
         raise errors.CardinalityError(
@@ -256,13 +319,13 @@ def cardinality(argument: Any, parameter_type: Type | None) -> int:
             signature=parameter_type,
             fix="give every client one value in each argument.",
         )
-    return counts.pop() if counts else 0
+    return counts.pop() if counts else None
 
 
 def _client_counts(value: Any, type_signature: Type, path: str) -> Iterator[tuple[str, int]]:
     if isinstance(type_signature, StructType):
         for index, (name, element) in enumerate(type_signature.items()):
-            yield from _client_counts(value[index], element, _element_path(path, name, index))
+            yield from _client_counts(value[index], element, element_path(path, name, index))
     elif _is_each_own(type_signature):
         yield path, len(value)
 
