@@ -30,6 +30,7 @@ NEEDS_TENSORFLOW = (
     "tff.tensorflow.computation(lambda: 'Hello, World!')()",
     "tff.tf_computation(lambda x: x + 1, np.int32)(1)",
     "tff.learning.models.from_keras_model(None, loss=None, input_spec=None)",
+    "tff.learning.models.functional_model_from_keras(None, loss_fn=None, input_spec=None)",
     "train.create_tf_dataset_for_client(train.client_ids[0])",
 )
 

@@ -56,12 +56,16 @@ def _members(cls: type) -> Iterator[str]:
     for name in sorted(dir(cls)):
         owners = [base for base in cls.__mro__ if name in vars(base)]
         is_ours = bool(owners) and owners[0].__module__.startswith("tensorflow_federated")
-        if is_ours and name[0] != "_":
+        # TensorFlow marks what AutoGraph leaves as it is, once it is loaded.
+        is_public = name[0] != "_" and not name.endswith("__")
+        if is_ours and is_public:
             yield f"{name}{_signature(getattr(cls, name))}"
 
 
 def _signature(value: Any) -> str:
-    if not callable(value) or (isinstance(value, type) and issubclass(value, enum.Enum)):
+    if not callable(value) or isinstance(value, types.GenericAlias):
+        return ""
+    if isinstance(value, type) and issubclass(value, enum.Enum):
         return ""
     plain = [
         parameter.replace(annotation=inspect.Parameter.empty)

@@ -6,8 +6,20 @@ and loads no tensor framework.
 
 from __future__ import annotations
 
-from tensorflow_federated import aggregators, jax, learning, simulation, templates, tensorflow
+from tensorflow_federated import (
+    aggregators,
+    backends,
+    framework,
+    jax,
+    learning,
+    simulation,
+    templates,
+    tensorflow,
+    test,
+)
+from tensorflow_federated.compiler.explanation import explain
 from tensorflow_federated.core import contexts as _contexts
+from tensorflow_federated.core import installation as _installation
 from tensorflow_federated.core import namespaces as _namespaces
 from tensorflow_federated.core import public_types as types
 from tensorflow_federated.core import structure
@@ -16,14 +28,25 @@ from tensorflow_federated.core.intrinsics import (
     federated_aggregate,
     federated_apply,
     federated_broadcast,
+    federated_collect,
     federated_eval,
     federated_map,
+    federated_map_all_equal,
+    federated_max,
     federated_mean,
+    federated_min,
+    federated_reduce,
+    federated_secure_modular_sum,
+    federated_secure_select,
+    federated_secure_sum,
+    federated_secure_sum_bitwidth,
+    federated_select,
     federated_sum,
     federated_value,
     federated_zip,
 )
 from tensorflow_federated.core.local_intrinsics import sequence_map, sequence_reduce, sequence_sum
+from tensorflow_federated.core.placed_types import type_at_clients, type_at_server
 from tensorflow_federated.core.placements import CLIENTS, SERVER
 from tensorflow_federated.core.tracing import Value, federated_computation, to_value
 from tensorflow_federated.core.types import (
@@ -58,16 +81,29 @@ __all__ = [
     "TypedObject",
     "Value",
     "aggregators",
+    "backends",
+    "explain",
     "federated_aggregate",
     "federated_apply",
     "federated_broadcast",
+    "federated_collect",
     "federated_computation",
     "federated_eval",
     "federated_map",
+    "federated_map_all_equal",
+    "federated_max",
     "federated_mean",
+    "federated_min",
+    "federated_reduce",
+    "federated_secure_modular_sum",
+    "federated_secure_select",
+    "federated_secure_sum",
+    "federated_secure_sum_bitwidth",
+    "federated_select",
     "federated_sum",
     "federated_value",
     "federated_zip",
+    "framework",
     "jax",
     "jax_computation",
     "learning",
@@ -79,12 +115,30 @@ __all__ = [
     "templates",
     "tensorflow",
     "tensorflow_computation",
+    "test",
     "tf_computation",
     "to_type",
     "to_value",
+    "type_at_clients",
+    "type_at_server",
     "types",
 ]
 
+_installation.warn_if_shadowed()
 _contexts.set_default_factory(_execution_contexts.create_local_context)
 
-__getattr__, __dir__ = _namespaces.module_functions("tff", __all__)
+_REMOVED = {
+    "NamedTupleType": "write `tff.StructType`.",
+    "analytics": "write the analysis with `tff.federated_aggregate`.",
+    "async_utils": "write `asyncio.run(...)`.",
+    "check_returns_type": "compare `computation.type_signature.result` with the type.",
+    "data": "write `tff.framework.DataDescriptor(read, uris, type, cardinality)`.",
+    "experimental_tf_fn_computation": "write `tff.tensorflow.computation`.",
+    "federated_average": "write `tff.federated_mean`.",
+    "profiler": "profile with the tools of the framework that your computations are written in.",
+    "program": "call computations in a loop of your own, and save what they return.",
+    "structure_from_tensor_type_tree": "write `tff.types.structure_from_tensor_type_tree`.",
+    "utils": "write `tff.templates` or `tff.structure`: what it held is there.",
+}
+
+__getattr__, __dir__ = _namespaces.module_functions("tff", __all__, removed=_REMOVED)

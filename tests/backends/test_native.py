@@ -99,9 +99,14 @@ def test_contexts_are_of_the_public_classes():
     assert isinstance(in_loop.executor_factory, framework.ExecutorFactory)
 
 
-def test_an_argument_that_tells_the_number_of_clients_goes_before_the_default():
+@pytest.mark.parametrize(
+    "clients",
+    [[1.0, 2.0], np.array([1, 2], np.float32), {"a": 1.0, "b": 2.0}.values(), map(float, [1, 2])],
+    ids=["list", "array", "view", "iterator"],
+)
+def test_an_argument_that_tells_the_number_of_clients_goes_before_the_default(clients):
     with STACK.install(native.create_sync_local_cpp_execution_context(default_num_clients=5)):
-        assert mean([1.0, 2.0]) == 1.5
+        assert mean(clients) == 1.5
 
 
 def test_the_arguments_of_runtimes_that_are_no_more_are_taken():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import copy
 import functools
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 
 from tensorflow_federated.core import computations, contexts, errors, ir, structure
 from tensorflow_federated.core.tracing import federated_computation
-from tensorflow_federated.core.types import StructType
+from tensorflow_federated.core.types import StructType, to_type
 
 
 class RecordingContext:
@@ -84,8 +85,35 @@ def test_arguments_by_name_and_position_are_put_in_order():
     assert computation(y=True, x=1)[1] == expected
 
 
-def test_one_argument_by_name_fits_a_parameter_that_is_no_structure():
-    assert federated_computation(lambda x: x, np.int32)(x=3)[1] == 3
+def test_a_parameter_that_is_no_structure_has_no_name():
+    with pytest.raises(errors.ArgumentError, match="expected one, got 1 by name"):
+        federated_computation(lambda x: x, np.int32)(x=3)
+
+
+def test_a_polymorphic_computation_knows_the_names_of_its_parameters():
+    with pytest.raises(errors.ArgumentError, match="argument 'z': no parameter has this name"):
+        federated_computation(lambda x, y: x)(1, z=2)
+
+
+def test_none_as_the_type_says_that_there_is_no_parameter():
+    assert federated_computation(lambda: 10, None).type_signature.parameter is None
+
+
+def test_none_as_the_type_does_not_fit_a_function_of_one_parameter():
+    with pytest.raises(errors.ArgumentError, match="do not fit the types"):
+        federated_computation(lambda x: x, None)
+
+
+def test_several_types_are_one_structure_for_a_function_of_one_parameter():
+    computation = federated_computation(lambda x: x, np.int32, np.bool_)
+    assert str(computation.type_signature.parameter) == "<int32,bool>"
+
+
+def test_a_type_that_names_the_parameters_keeps_its_container():
+    spec = collections.OrderedDict(y=np.int32, x=np.bool_)
+    parameter = federated_computation(lambda x, y: x, spec).type_signature.parameter
+    assert parameter is not None
+    assert parameter.is_identical_to(to_type(spec))
 
 
 @pytest.mark.parametrize(
@@ -165,3 +193,42 @@ def test_one_argument_that_cannot_be_the_whole_parameter_is_one_of_several():
     computation = federated_computation(lambda x, y: x, np.int32, np.bool_)
     with pytest.raises(errors.ArgumentError, match="missing: y"):
         computation(1)
+
+
+def test_types_by_name_are_refused_with_the_way_to_give_them():
+    with pytest.raises(errors.ArgumentError, match="takes types by position") as caught:
+        federated_computation(x=np.int32)
+    assert "argument 'x'" in caught.value.problems[0]
+
+
+async def asynchronous(x):
+    return x
+
+
+def generator(x):
+    yield x
+
+
+@pytest.mark.parametrize("fn", [asynchronous, generator])
+def test_a_function_that_gives_its_result_later_is_refused(fn):
+    with pytest.raises(errors.TracingError, match="returns its result when it is called") as caught:
+        federated_computation(fn, np.int32)
+    assert caught.value.where is not None
+    assert fn.__name__ in caught.value.where
+
+
+def test_a_method_is_told_about_self():
+    class Model:
+        def step(self, x):
+            return x
+
+    with pytest.raises(errors.ArgumentError) as caught:
+        federated_computation(Model.step, np.int32)
+    assert "`self` is a parameter too" in str(caught.value.fix)
+    assert type_of(federated_computation(Model().step, np.int32)) == "(int32 -> int32)"
+
+
+def test_a_copy_of_a_computation_is_the_computation():
+    computation = federated_computation(lambda x: x, np.int32)
+    assert copy.copy(computation) is computation
+    assert copy.deepcopy({"a": computation})["a"] is computation

@@ -3,42 +3,17 @@
 from __future__ import annotations
 
 import collections
-import dataclasses
 
-import attrs
 import numpy as np
 import pytest
 
 from tensorflow_federated.core import containers, structure, type_inference
 from tensorflow_federated.core.types import StructType
 
-Point = collections.namedtuple("Point", ["x", "y"])
+from . import example_containers
 
 
-@attrs.define
-class Attrs:
-    x: int
-    y: int
-
-
-@dataclasses.dataclass
-class Data:
-    x: int
-    y: int
-
-
-CONTAINERS = [
-    {"x": 1, "y": 2},
-    collections.OrderedDict(x=1, y=2),
-    [1, 2],
-    (1, 2),
-    Point(1, 2),
-    Attrs(1, 2),
-    Data(1, 2),
-]
-
-
-@pytest.mark.parametrize("value", CONTAINERS, ids=lambda value: type(value).__name__)
+@pytest.mark.parametrize("value", example_containers.VALUES, ids=lambda value: type(value).__name__)
 def test_unpacking_and_packing_gives_the_same(value):
     elements = containers.unpack(value)
     assert elements is not None

@@ -53,7 +53,7 @@ def test_specs_are_understood(spec: object, name: str):
 )
 def test_other_objects_are_no_dtypes(spec: object):
     assert dtypes.find_dtype(spec) is None
-    with pytest.raises(errors.ToTypeError, match="not a dtype"):
+    with pytest.raises(errors.DTypeError, match="not a dtype"):
         dtypes.as_dtype(spec)
 
 

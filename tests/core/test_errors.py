@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tensorflow_federated.core import callsites, errors, tracing, types
+from tensorflow_federated.core import callsites, errors, structure, tracing, types
 
 
 def _all_classes() -> list[type[errors.FederatedError]]:
@@ -235,6 +235,37 @@ def test_boundary_shows_all_frames_on_request(monkeypatch: pytest.MonkeyPatch):
     with pytest.raises(errors.ToTypeError) as caught:
         _entry_point(3)
     assert "to_type" in _frames(caught)
+
+
+def test_boundary_leaves_the_exception_that_the_user_is_handling():
+    def handle() -> None:
+        try:
+            raise KeyError("before")
+        except KeyError:
+            _entry_point(3)
+
+    with pytest.raises(errors.ToTypeError) as caught:
+        handle()
+    assert isinstance(caught.value.__context__, KeyError)
+    assert not caught.value.__suppress_context__
+
+
+def test_what_the_users_code_raises_shows_no_frames_of_this_package():
+    def fail(x: object) -> None:
+        raise KeyError("mine")
+
+    with pytest.raises(KeyError) as caught:
+        structure.map_structure(fail, structure.Struct.named(a=1))
+    assert _frames(caught) == [
+        "test_what_the_users_code_raises_shows_no_frames_of_this_package",
+        "fail",
+    ]
+
+
+def test_a_call_of_a_class_is_told_by_its_name():
+    with pytest.raises(errors.ArgumentError, match="`TensorType` cannot be called") as caught:
+        types.TensorType(shape=[3])  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    assert caught.value.signature == "TensorType(dtype, shape=())"
 
 
 def test_boundary_passes_other_exceptions_unchanged():

@@ -429,6 +429,25 @@ def test_value_outlives_no_computation():
         federated_computation(lambda y: kept[0], np.int32)
 
 
+@pytest.mark.parametrize(
+    ("federated_type", "expected"),
+    [
+        (FederatedType([np.int32, np.float32], CLIENTS), "{<int32>}@CLIENTS"),
+        (FederatedType([("a", np.int32), ("b", np.float32)], SERVER), "<a=int32>@SERVER"),
+        (FederatedType([np.int32, np.float32], CLIENTS, True), "<int32>@CLIENTS"),
+    ],
+)
+def test_slice_of_a_federated_structure_is_taken_where_it_is(federated_type, expected):
+    computation = federated_computation(lambda x: x[0:1], federated_type)
+    assert str(computation.type_signature.result) == expected
+
+
+def test_part_of_a_value_that_all_clients_have_is_one_too():
+    federated_type = FederatedType([("a", np.int32)], CLIENTS, all_equal=True)
+    computation = federated_computation(lambda x: x.a, federated_type)
+    assert str(computation.type_signature.result) == "int32@CLIENTS"
+
+
 def test_slice_of_a_structure_is_a_structure():
     computation = federated_computation(lambda x: x[1:], [np.int32, np.bool_, np.float32])
     assert str(computation.type_signature.result) == "<bool,float32>"

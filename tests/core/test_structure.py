@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import collections
 import copy
-import dataclasses
 import pickle
-from typing import Any, NamedTuple
+from typing import Any
 
-import attrs
 import numpy as np
 import pytest
 from hypothesis import given
@@ -17,23 +15,7 @@ from hypothesis import strategies as st
 from tensorflow_federated.core import errors, structure, types
 from tensorflow_federated.core.structure import Struct
 
-
-class Point(NamedTuple):
-    x: int
-    y: int
-
-
-@attrs.define
-class Attrs:
-    x: int
-    y: int
-
-
-@dataclasses.dataclass
-class Data:
-    x: int
-    y: int
-
+from .example_containers import Attrs, Data, Point
 
 MIXED: Struct[Any] = Struct([("a", 1), (None, 2), ("c", 3)])
 NESTED: Struct[Any] = Struct([("a", 1), ("b", Struct([(None, 2), (None, 3)]))])
@@ -186,10 +168,47 @@ def test_pack_of_a_leaf():
     assert structure.pack_sequence_as(3, [1]) == 1
 
 
-@pytest.mark.parametrize("leaves", [[1, 2], [1, 2, 3, 4]])
-def test_pack_needs_as_many_leaves(leaves: list[int]):
-    with pytest.raises(errors.StructureError, match="3 leaves"):
+@pytest.mark.parametrize(
+    ("leaves", "error"),
+    [([1, 2], errors.ElementIndexError), ([1, 2, 3, 4], errors.StructureError)],
+)
+def test_pack_needs_as_many_leaves(leaves: list[int], error: type[Exception]):
+    with pytest.raises(error, match="3 leaves"):
         structure.pack_sequence_as(NESTED, leaves)
+
+
+def test_pack_fills_structs_only():
+    with pytest.raises(errors.TypeMismatchError, match="not into Python containers"):
+        structure.pack_sequence_as(Struct.unnamed([1, 2]), [3, 4])
+
+
+def test_flatten_looks_into_containers():
+    nested = Struct.named(a=[1, (2,)], b=collections.OrderedDict(z=3, y=Struct.unnamed(4)))
+    assert structure.flatten(nested) == [1, 2, 4, 3]
+
+
+def test_map_structure_of_containers_keeps_them():
+    first = collections.OrderedDict(z=[1], y=(2, None))
+    second = {"y": (20, 5), "z": [10]}
+    assert structure.map_structure(lambda x, y: (x, y), first, second) == (
+        collections.OrderedDict(z=[(1, 10)], y=((2, 20), (None, 5)))
+    )
+
+
+def test_lists_and_tuples_are_different_structures():
+    assert not structure.is_same_structure(Struct.unnamed((1, 2)), Struct.unnamed([1, 2]))
+
+
+def test_a_struct_is_its_own_container():
+    type_signature = types.to_type([np.int32])
+    assert structure.from_container(type_signature) is type_signature
+
+
+@pytest.mark.parametrize("container", [Struct.named(a=1), {"a": 1}])
+def test_update_of_an_unknown_name_is_a_key_error(container: Any):
+    with pytest.raises(KeyError) as caught:
+        structure.update_struct(container, b=2)
+    assert type(caught.value).__name__ == "KeyError"
 
 
 def test_map_structure():

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import collections
-import dataclasses
 import subprocess
 import sys
-from typing import Any, NamedTuple
+from typing import Any
 
-import attrs
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -17,24 +15,9 @@ import pytest
 from tensorflow_federated.core import errors, structure, types
 from tensorflow_federated.core.types import StructType, StructWithPythonType, TensorType, to_type
 
+from .example_containers import Attrs, Data, Point
+
 INT, FLOAT, BOOL = np.int32, np.float32, np.bool_
-
-
-class Point(NamedTuple):
-    x: object
-    y: object
-
-
-@attrs.define
-class Attrs:
-    x: object
-    y: object
-
-
-@dataclasses.dataclass
-class Data:
-    x: object
-    y: object
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import tensorflow_federated as tff
+from tensorflow_federated.core import errors
 
 CLIENTS = tff.FederatedType(np.int32, tff.CLIENTS)
 
@@ -64,6 +65,33 @@ def test_value_of_another_type_is_refused():
         type_of_value([1, 2], [np.int32, np.float32])
 
 
+@pytest.mark.parametrize(
+    ("number", "dtype"),
+    [(1, np.int64), (255, np.uint8), (1.5, np.float64), (1j, np.complex64), (True, np.bool_)],
+)
+def test_number_is_a_constant_of_the_size_that_is_expected(number: complex, dtype: Any):
+    assert type_of_value(number, dtype) == np.dtype(dtype).name
+
+
+def test_numbers_in_a_structure_are_of_the_sizes_that_are_expected():
+    assert type_of_value({"a": 1, "b": [2]}, {"a": np.int64, "b": [np.int16]}) == (
+        "<a=int64,b=<int16>>"
+    )
+
+
+@pytest.mark.parametrize(
+    ("constant", "dtype"), [(1, np.float32), (1.5, np.int32), ("a", np.int32), (256, np.uint8)]
+)
+def test_constant_of_another_kind_is_refused(constant: Any, dtype: Any):
+    with pytest.raises(errors.LiteralError, match="not of the type"):
+        type_of_value(constant, dtype)
+
+
+def test_structure_with_other_names_is_refused():
+    with pytest.raises(errors.TypeNotAssignableError, match="not of the type"):
+        type_of_value({"a": 1}, {"b": np.int32})
+
+
 def zipped_type(zip_if_needed: bool) -> str:
     types: list[str] = []
 
@@ -89,3 +117,8 @@ def test_structure_is_not_zipped_otherwise():
 def test_outside_of_a_computation_there_are_no_values():
     with pytest.raises(TypeError, match="only be used while a federated computation is traced"):
         tff.to_value(1)
+
+
+def test_class_is_no_value():
+    with pytest.raises(TypeError, match="has no type in this language"):
+        type_of_value(np.int32)

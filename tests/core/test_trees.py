@@ -2,39 +2,14 @@
 
 from __future__ import annotations
 
-import collections
-import dataclasses
-
-import attrs
 import pytest
 
 from tensorflow_federated.core import errors, structure, trees
 
-Point = collections.namedtuple("Point", ["x", "y"])
+from . import example_containers
+from .example_containers import Point
 
-
-@attrs.define
-class Attrs:
-    x: int
-    y: int
-
-
-@dataclasses.dataclass
-class Data:
-    x: int
-    y: int
-
-
-CONTAINERS = [
-    {"x": 1, "y": 2},
-    collections.OrderedDict(x=1, y=2),
-    [1, 2],
-    (1, 2),
-    Point(1, 2),
-    Attrs(1, 2),
-    Data(1, 2),
-    structure.Struct([("x", 1), (None, 2)]),
-]
+CONTAINERS = [*example_containers.VALUES, structure.Struct([("x", 1), (None, 2)])]
 
 
 @pytest.mark.parametrize("tree", CONTAINERS, ids=lambda tree: type(tree).__name__)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import gc
+import pickle
 import weakref
 from typing import NamedTuple
 
@@ -220,3 +221,9 @@ def test_a_framework_that_is_not_installed_is_named(tmp_path, run_python):
         str(path),
     )
     assert printed.strip() == 'MissingExtraError pip install "tff-ng[tensorflow]"'
+
+
+def test_a_pickled_computation_is_read_as_the_bytes_of_the_wire():
+    data = pickle.dumps(half)
+    assert tff.framework.serialize_computation(half) in data
+    assert pickle.loads(data)(3.0) == 1.5

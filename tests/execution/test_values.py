@@ -57,7 +57,7 @@ def test_scalars_become_numpy_scalars(value, type_signature, expected):
         (np.float64(1), FLOAT, "expected float32, got float64"),
         (np.int64(1), INT, "expected int32, got int64"),
         ("a", INT, "expected int32, got the string 'a'"),
-        (None, INT, "expected int32, got NoneType None"),
+        (None, INT, "expected int32, got None"),
         ([1], INT, "expected int32, got a list of 1"),
         ({"a": 1}, INT, "expected int32, got a dict of 1"),
         (1, TensorType(np.str_), "expected str"),

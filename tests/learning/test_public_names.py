@@ -38,6 +38,19 @@ def test_a_misspelt_name_answers_with_the_one_that_was_meant(package, misspelt, 
         getattr(PACKAGES[package], misspelt)
 
 
+@pytest.mark.parametrize(
+    ("name", "fix"),
+    [
+        ("from_keras_model", "tff.learning.models.from_keras_model"),
+        ("Model", "tff.learning.models.VariableModel"),
+        ("build_federated_averaging_process", "tff.learning.algorithms.build_weighted_fed_avg"),
+    ],
+)
+def test_an_older_name_answers_with_its_successor(name, fix):
+    with pytest.raises(AttributeError, match=f"write `{fix}`"):
+        getattr(tff.learning, name)
+
+
 def test_importing_it_loads_no_tensor_framework(run_python):
     printed = run_python(
         """

@@ -207,7 +207,7 @@ def test_a_federated_computation_cannot_be_called(use_autograph):
     def fn(x):
         return federated(x)
 
-    with pytest.raises(errors.TracingError, match="cannot be called inside the TensorFlow"):
+    with pytest.raises(TypeError, match="cannot be called inside the TensorFlow"):
         computation(fn if use_autograph else lambda x: federated(x), np.int32)
 
 
@@ -215,7 +215,7 @@ def test_a_placed_parameter_is_refused():
     from tensorflow_federated.core import placements
 
     placed = types.FederatedType(np.int32, placements.CLIENTS)
-    with pytest.raises(errors.UnexpectedTypeError, match=re.escape("{int32}@CLIENTS")):
+    with pytest.raises(errors.TypeMismatchError, match=re.escape("{int32}@CLIENTS")):
         computation(lambda x: x, placed)
 
 

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import re
+import traceback
 
 import numpy as np
 import pytest
@@ -212,3 +213,15 @@ def test_a_failed_assertion_in_client_work_names_the_client(aggregate):
         checked([1, 2, -3])
     assert caught.value.client_index == 2
     assert "in `must_be_positive`" in str(caught.value)
+
+
+def test_what_tensorflow_raised_is_not_shown_a_second_time():
+    def fn(x):
+        return x.numpy()
+
+    with pytest.raises(errors.TracedValueError) as caught:
+        tff.tensorflow.computation(fn, np.float32)
+    shown = "".join(traceback.format_exception(caught.value))
+    assert "site-packages" not in shown
+    assert "direct cause" not in shown
+    assert isinstance(caught.value.__context__, AttributeError)

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import collections
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -98,38 +100,54 @@ def put_together(server_init, client_update_fn, server_update_fn) -> tff.templat
 @pytest.fixture(scope="module")
 def functional_process() -> tff.templates.IterativeProcess:
     """The model is a function of its weights; the optimizer is one of this package."""
+    tff_model = tff.learning.models.functional_model_from_keras(
+        make_keras_model(),
+        loss_fn=tf.keras.losses.SparseCategoricalCrossentropy(),
+        input_spec=INPUT_SPEC,
+        metrics_constructor=collections.OrderedDict(
+            accuracy=tf.keras.metrics.SparseCategoricalAccuracy
+        ),
+    )
 
     @tff.tensorflow.computation
     def server_init():
-        kernel = tf.random.stateless_normal([784, 10], [0, 1], stddev=0.05)
-        return tff.learning.models.ModelWeights((kernel, tf.zeros([10])), ())
+        return tff.learning.models.ModelWeights(*tff_model.initial_weights)
 
     @tf.function
-    def client_update(dataset, initial_weights, client_optimizer):
-        weights = initial_weights.trainable
-        state = client_optimizer.initialize(
-            tf.nest.map_structure(tf.TensorSpec.from_tensor, weights)
+    def client_update(model, dataset, initial_weights, client_optimizer):
+        client_weights = initial_weights.trainable
+        optimizer_state = client_optimizer.initialize(
+            tf.nest.map_structure(tf.TensorSpec.from_tensor, client_weights)
         )
-        for x, y in dataset:
+        for batch in dataset:
+            x, y = batch
             with tf.GradientTape() as tape:
-                tape.watch(weights)
-                logits = tf.matmul(x, weights[0]) + weights[1]
-                losses = tf.nn.sparse_softmax_cross_entropy_with_logits(y[:, 0], logits)
-                loss = tf.reduce_mean(losses)
-            gradients = tape.gradient(loss, weights)
-            state, weights = client_optimizer.next(state, weights=weights, gradients=gradients)
-        return tff.learning.models.ModelWeights(weights, non_trainable=())
+                tape.watch(client_weights)
+                outputs = model.predict_on_batch(
+                    model_weights=(client_weights, ()), x=x, training=True
+                )
+                loss = model.loss(output=outputs, label=y)
+            grads = tape.gradient(loss, client_weights)
+            optimizer_state, client_weights = client_optimizer.next(
+                optimizer_state, weights=client_weights, gradients=grads
+            )
+        return tff.learning.models.ModelWeights(client_weights, non_trainable=())
+
+    @tf.function
+    def server_update(model, mean_client_weights):
+        del model
+        return mean_client_weights
 
     weights_type = server_init.type_signature.result
 
     @tff.tensorflow.computation(DATASET_TYPE, weights_type)
     def client_update_fn(dataset, server_weights):
         optimizer = tff.learning.optimizers.build_sgdm(learning_rate=0.05, momentum=0.5)
-        return client_update(dataset, server_weights, optimizer)
+        return client_update(tff_model, dataset, server_weights, optimizer)
 
     @tff.tensorflow.computation(weights_type)
     def server_update_fn(mean_client_weights):
-        return mean_client_weights
+        return server_update(tff_model, mean_client_weights)
 
     return put_together(server_init, client_update_fn, server_update_fn)
 

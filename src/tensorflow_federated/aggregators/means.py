@@ -42,6 +42,7 @@ class MeanFactory(factory.WeightedAggregationFactory):
       2.0
     """
 
+    @errors.boundary
     def __init__(
         self,
         value_sum_factory: factory.UnweightedAggregationFactory | None = None,
@@ -68,6 +69,7 @@ class MeanFactory(factory.WeightedAggregationFactory):
             )
         self._no_nan_division = no_nan_division
 
+    @errors.boundary
     def create(self, value_type: Type, weight_type: Type) -> aggregation_process.AggregationProcess:
         """Makes the process for a type of value and a type of weight.
 
@@ -143,6 +145,7 @@ class UnweightedMeanFactory(factory.UnweightedAggregationFactory):
       3.0
     """
 
+    @errors.boundary
     def __init__(
         self,
         value_sum_factory: factory.UnweightedAggregationFactory | None = None,
@@ -160,6 +163,7 @@ class UnweightedMeanFactory(factory.UnweightedAggregationFactory):
         self._value_sum_factory = _sum_factory(value_sum_factory, "value_sum_factory")
         self._count_sum_factory = _sum_factory(count_sum_factory, "count_sum_factory")
 
+    @errors.boundary
     def create(self, value_type: Type) -> aggregation_process.AggregationProcess:
         """Makes the process for a type of value.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tensorflow_federated.aggregators import factory
-from tensorflow_federated.core import intrinsics, placements, tracing
+from tensorflow_federated.core import errors, intrinsics, placements, tracing
 from tensorflow_federated.core.types import FederatedType, Type
 from tensorflow_federated.templates import aggregation_process, measured_process
 
@@ -25,6 +25,7 @@ class SumFactory(factory.UnweightedAggregationFactory):
       [4.0, 2.0]
     """
 
+    @errors.boundary
     def create(self, value_type: Type) -> aggregation_process.AggregationProcess:
         """Makes the process for a type of value.
 

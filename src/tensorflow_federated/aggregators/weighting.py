@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tensorflow_federated.aggregators import factory
-from tensorflow_federated.core import placements, tracing
+from tensorflow_federated.core import errors, placements, tracing
 from tensorflow_federated.core.types import FederatedType, Type
 from tensorflow_federated.templates import aggregation_process
 
@@ -37,6 +37,7 @@ class _IgnoringWeights(factory.WeightedAggregationFactory):
         )
 
 
+@errors.boundary
 def as_weighted_aggregator(
     unweighted_aggregator: factory.UnweightedAggregationFactory,
 ) -> factory.WeightedAggregationFactory:

@@ -6,7 +6,7 @@ import functools
 from collections.abc import Callable
 from typing import ParamSpec
 
-from tensorflow_federated.core import contexts, errors
+from tensorflow_federated.core import arguments, contexts, errors
 from tensorflow_federated.core.computations import ConcreteComputation
 from tensorflow_federated.execution import executors
 from tensorflow_federated.execution.async_contexts import AsyncExecutionContext
@@ -74,14 +74,15 @@ def setter(
 
     The arguments are those of `{create.__name__}`.
     """
-    return set_default
+    return errors.boundary(set_default)
 
 
 def check_computation(comp: object) -> None:
     """Raises an `ArgumentError` if an argument is no computation whose types are known."""
-    if not isinstance(comp, ConcreteComputation):
-        raise errors.ArgumentError(
-            "only a computation whose types are known can be transformed.",
-            problems=[f"comp: got {errors.describe_object(comp)}"],
-            fix="give the types of its parameters in the decorator.",
-        )
+    arguments.check_instance(
+        "comp",
+        comp,
+        ConcreteComputation,
+        "only a computation whose types are known can be transformed.",
+        fix="give the types of its parameters in the decorator.",
+    )

@@ -7,8 +7,8 @@ import functools
 from typing import Any
 
 from tensorflow_federated.compiler import lowering
-from tensorflow_federated.core import containers, ir, portable, trees, type_predicates
-from tensorflow_federated.core.types import StructType, TensorType, Type
+from tensorflow_federated.core import ir, portable, shapes, trees, type_predicates, type_trees
+from tensorflow_federated.core.types import FunctionType, StructType, TensorType, Type
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,6 +29,14 @@ class Accumulation:
     accumulate: ir.Node
     merge: ir.Node
     report: ir.Node
+
+    @property
+    def accumulator_type(self) -> Type:
+        """The type A."""
+        report_type = self.report.type_signature
+        assert isinstance(report_type, FunctionType)
+        assert report_type.parameter is not None
+        return report_type.parameter
 
 
 def of_aggregation(call: ir.Call) -> Accumulation | None:
@@ -51,15 +59,19 @@ def of_aggregation(call: ir.Call) -> Accumulation | None:
     return None
 
 
+def identity(name: str, type_signature: Type) -> ir.Lambda:
+    """The function that gives its argument back."""
+    return ir.Lambda(name, type_signature, ir.Reference(name, type_signature))
+
+
 def _of_sum(value: ir.Node) -> Accumulation:
     member = ir.unplaced(value.type_signature)
     add = lowering.portable(_add, "add", StructType([member, member]), member)
     zero = None
     if _has_known_shapes(member):
-        zeros = functools.partial(_zeros, member)
+        zeros = functools.partial(type_trees.build, member, _zeros)
         zero = ir.Call(lowering.portable(zeros, "zero", None, member))
-    same = ir.Lambda("same", member, ir.Reference("same", member))
-    return Accumulation(value, zero, add, add, same)
+    return Accumulation(value, zero, add, add, identity("same", member))
 
 
 def _add(argument: tuple[Any, Any]) -> Any:
@@ -69,15 +81,10 @@ def _add(argument: tuple[Any, Any]) -> Any:
 
 def _add_arrays(x: Any, y: Any) -> Any:
     xp = portable.namespace_of(x, y)
-    dtype = xp.dtype_of(x)
-    wide = lowering.computing_dtype(dtype)
-    return xp.cast(xp.cast(x, wide) + xp.cast(y, wide), dtype)
+    return xp.cast(lowering.widened(x) + lowering.widened(y), xp.dtype_of(x))
 
 
 def _zeros(type_signature: Type) -> Any:
-    if isinstance(type_signature, StructType):
-        elements = [_zeros(element) for _, element in type_signature.items()]
-        return containers.pack(type_signature, elements)
     assert isinstance(type_signature, TensorType)
     sizes = [size for size in type_signature.shape or () if size is not None]
     return portable.NUMPY.zeros(sizes, type_signature.dtype)
@@ -86,5 +93,5 @@ def _zeros(type_signature: Type) -> Any:
 def _has_known_shapes(type_signature: Type) -> bool:
     return not type_predicates.contains(
         type_signature,
-        lambda each: isinstance(each, TensorType) and (each.shape is None or None in each.shape),
+        lambda each: isinstance(each, TensorType) and not shapes.is_shape_fully_defined(each.shape),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tensorflow_federated.compiler import call_dominant, simplify
+from tensorflow_federated.compiler import normal_forms
 from tensorflow_federated.core import intrinsic_defs, ir, traversal, type_predicates
 from tensorflow_federated.core.types import FunctionType, TensorType
 
@@ -59,11 +59,11 @@ def _applied(
     ):
         return []
     for each in traversal.iterate(_inlined(node)):
-        if isinstance(each, ir.Call) and isinstance(each.function, ir.Intrinsic):
-            result = each.type_signature
-            holds_data = type_predicates.contains(result, lambda t: isinstance(t, TensorType))
-            if holds_data and is_asked_for(each.function.definition):
-                found[each.function.uri] = None
+        intrinsic = ir.called_intrinsic(each)
+        if intrinsic is None or not is_asked_for(intrinsic.definition):
+            continue
+        if type_predicates.contains(each.type_signature, lambda t: isinstance(t, TensorType)):
+            found[intrinsic.uri] = None
     return list(found)
 
 
@@ -71,4 +71,4 @@ def _inlined(node: ir.Node) -> ir.Lambda:
     """The program without lambdas of the user, and without calls that nothing needs."""
     if not isinstance(node.type_signature, FunctionType):
         node = ir.Lambda(None, None, node)
-    return simplify.remove_unused_bindings(call_dominant.to_call_dominant(node))
+    return normal_forms.to_simple(node)

@@ -16,7 +16,6 @@ from tensorflow_federated.compiler import (
     simplify,
 )
 from tensorflow_federated.core import ir, traversal
-from tensorflow_federated.core.types import FunctionType
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,20 +86,9 @@ def iterate_passes(
     """Runs one pass after the other; arguments and elements are those of `trace_passes`."""
     if check:
         traversal.check_ir(node)
-    program: ir.Lambda = _as_lambda(node)
+    program: ir.Lambda = traversal.as_lambda(node)
     for each in PASSES:
         program = each.run(program)
         if check:
             traversal.check_ir(program, unique_names=True)
         yield each.name, program
-
-
-def _as_lambda(node: ir.Lambda | ir.Local) -> ir.Lambda:
-    if isinstance(node, ir.Lambda):
-        return node
-    function_type = node.type_signature
-    assert isinstance(function_type, FunctionType)
-    if function_type.parameter is None:
-        return ir.Lambda(None, None, ir.Call(node))
-    parameter = ir.Reference("arg", function_type.parameter)
-    return ir.Lambda(parameter.name, parameter.type, ir.Call(node, parameter))

@@ -21,6 +21,7 @@ from tensorflow_federated.core import (
     errors,
     html,
     ir,
+    paths,
     styled_text,
     traversal,
     type_predicates,
@@ -261,7 +262,9 @@ def _missing_lines(node: ir.Lambda | ir.Local) -> list[Line]:
         line
         for index, (name, element) in enumerate(elements)
         if element is not None and type_predicates.contains(element, _is_function)
-        for line in program_printing.typed_lines([Span(f"  {name or f'[{index}]'}")], element)
+        for line in program_printing.typed_lines(
+            [Span(f"  {paths.to_element('', name, index)}")], element
+        )
     ]
     if functions:
         said = "There is no plan before a call, which gives the functions that it depends on:"
@@ -338,13 +341,7 @@ def _checked(candidate: object) -> computations.ConcreteComputation:
         fix = "give what `@tff.federated_computation` or another decorator has made"
     raise errors.ArgumentError(
         "only a computation can be explained.",
-        problems=[f"computation: got {_described(candidate)}"],
+        problems=[f"computation: got {errors.describe_object(candidate)}"],
         signature=_SIGNATURE,
         fix=f"{fix}.",
     )
-
-
-def _described(candidate: object) -> str:
-    name = getattr(candidate, "__name__", None)
-    kind = type(candidate).__name__
-    return f"the {kind} `{name}`" if isinstance(name, str) else f"a `{kind}`"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import functools
 from collections.abc import Mapping
 
-from tensorflow_federated.core import ir, traversal
-from tensorflow_federated.core.types import FunctionType, StructType, StructWithPythonType, Type
+from tensorflow_federated.core import ir, traversal, type_trees
+from tensorflow_federated.core.types import FunctionType, StructType, Type
 
 Path = tuple[int, ...]
 
@@ -54,14 +54,9 @@ def apply_to_functions(node: ir.Node, functions: Mapping[Path, ir.Node]) -> ir.L
 
 def without_functions(type_signature: Type) -> Type:
     """The type with an empty structure in the place of each function."""
-    if isinstance(type_signature, FunctionType):
-        return StructType([])
-    if isinstance(type_signature, StructType):
-        elements = [(name, without_functions(each)) for name, each in type_signature.items()]
-        if isinstance(type_signature, StructWithPythonType):
-            return StructWithPythonType(elements, type_signature.python_container)
-        return StructType(elements)
-    return type_signature
+    return type_trees.map_leaves(
+        type_signature, lambda each: StructType([]) if isinstance(each, FunctionType) else each
+    )
 
 
 def _fill(

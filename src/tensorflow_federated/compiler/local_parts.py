@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from tensorflow_federated.compiler import call_dominant, normal_forms, result_types
+from tensorflow_federated.compiler import call_dominant, normal_forms, result_types, simplify
 from tensorflow_federated.core import errors, ir, placements, traversal, types
 from tensorflow_federated.core.types import FederatedType, FunctionType, Type
 
-_APPLICATIONS = ("federated_apply", "federated_map", "federated_map_all_equal")
 _EVALUATIONS = ("federated_eval_at_clients", "federated_eval_at_server")
 _SAME_VALUE = (
     "federated_value_at_clients",
     "federated_value_at_server",
-    "federated_zip_at_clients",
-    "federated_zip_at_server",
+    *simplify.ZIPS,
 )
 
 
@@ -66,7 +64,7 @@ def _at_its_place(bound: ir.Node, values: dict[str, ir.Node]) -> ir.Node:
         return traversal.substitute(bound, values)
     assert bound.argument is not None
     argument = traversal.substitute(bound.argument, values)
-    if function.uri in _APPLICATIONS:
+    if function.uri in simplify.MAPS:
         return ir.Call(ir.select(argument, 0), ir.select(argument, 1))
     if function.uri in _EVALUATIONS:
         return ir.Call(argument)

@@ -184,8 +184,7 @@ def _choose(
     xp = portable.namespace_of(one, other, one_count)
 
     def further(x: Any, y: Any) -> Any:
-        wide = lowering.computing_dtype(xp.dtype_of(x))
-        left, right = xp.cast(x, wide), xp.cast(y, wide)
+        left, right = lowering.widened(x), lowering.widened(y)
         is_further = left >= right if largest else left <= right
         # A number that is not a number differs from itself, and is kept.
         return xp.where(xp.logical_or(is_further, xp.logical_not(left == left)), x, y)

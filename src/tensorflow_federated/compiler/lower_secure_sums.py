@@ -151,7 +151,7 @@ def _accumulate(
     counted = breaches
     if secure_sum.limits_values:
         counted = tuple(
-            before + xp.cast(xp.any(_widened(value) > _widened(bound)), np.int32)
+            before + xp.cast(xp.any(lowering.widened(value) > lowering.widened(bound)), np.int32)
             for before, value, bound in zip(breaches, values, bounds, strict=True)
         )
     return _added(secure_sum, sums, values, bounds), counted, bounds
@@ -173,15 +173,12 @@ def _added(
 ) -> tuple[Any, ...]:
     xp = portable.namespace_of(sums, others)
     return tuple(
-        xp.cast(secure_sum.add(_widened(x), _widened(y), _widened(bound)), xp.dtype_of(x))
+        xp.cast(
+            secure_sum.add(lowering.widened(x), lowering.widened(y), lowering.widened(bound)),
+            xp.dtype_of(x),
+        )
         for x, y, bound in zip(sums, others, bounds, strict=True)
     )
-
-
-def _widened(x: Any) -> Any:
-    """The same numbers in a dtype that every framework can compute with."""
-    xp = portable.namespace_of(x)
-    return xp.cast(x, lowering.computing_dtype(xp.dtype_of(x)))
 
 
 def _largest_value(bound: Any, dtype: np.dtype[Any]) -> tuple[Any, Any]:

@@ -9,12 +9,12 @@ import numpy as np
 
 from tensorflow_federated.compiler import call_dominant, simplify
 from tensorflow_federated.core import dtypes, ir, local_computations, placements, traversal
+from tensorflow_federated.core import portable as array_namespaces
 from tensorflow_federated.core.local_computations import LocalComputation
 from tensorflow_federated.core.types import (
     FederatedType,
     FunctionType,
     StructType,
-    StructWithPythonType,
     Type,
 )
 
@@ -77,22 +77,20 @@ def rewrite(program: ir.Lambda, rules: Mapping[str, Rule]) -> ir.Lambda:
       The lambda in call-dominant form, in which every value has the name that it had.
     """
     bindings, result = call_dominant.open_lambda(program)
-    if not any(_uri_of(bound) in rules for _, bound in bindings):
+    if not any(_rule_for(bound, rules) for _, bound in bindings):
         return program
     rewriter = Rewriter(traversal.FreshNames(traversal.bound_names(program)))
     for name, bound in bindings:
-        rule = rules.get(_uri_of(bound) or "")
+        rule = _rule_for(bound, rules)
         if rule is not None and isinstance(bound, ir.Call) and bound.argument is not None:
             bound = rule(rewriter, bound.argument, bound.type_signature)
         rewriter.bindings.append((name, bound))
     return call_dominant.with_body(program, rewriter.bindings, result)
 
 
-def _uri_of(bound: ir.Node) -> str | None:
-    """The uri of the intrinsic that is called."""
-    if isinstance(bound, ir.Call) and isinstance(bound.function, ir.Intrinsic):
-        return bound.function.uri
-    return None
+def _rule_for(bound: ir.Node, rules: Mapping[str, Rule]) -> Rule | None:
+    intrinsic = ir.called_intrinsic(bound)
+    return None if intrinsic is None else rules.get(intrinsic.uri)
 
 
 def portable(
@@ -121,6 +119,12 @@ def computing_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
     if dtypes.is_floating(dtype) and dtype.kind != "f":
         return np.dtype(np.float32)
     return dtype
+
+
+def widened(x: Any) -> Any:
+    """The same numbers in a dtype that every framework can compute with."""
+    xp = array_namespaces.namespace_of(x)
+    return xp.cast(x, computing_dtype(xp.dtype_of(x)))
 
 
 def pack(nodes: Sequence[ir.Node]) -> ir.Struct:
@@ -171,5 +175,4 @@ def _take(type_signature: Type, remaining: Iterator[ir.Node]) -> ir.Node:
     if not isinstance(type_signature, StructType):
         return next(remaining)
     elements = [(name, _take(each, remaining)) for name, each in type_signature.items()]
-    is_contained = isinstance(type_signature, StructWithPythonType)
-    return ir.Struct(elements, type_signature.python_container if is_contained else None)
+    return ir.Struct(elements, type_signature.python_container)

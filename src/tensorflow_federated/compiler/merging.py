@@ -1,4 +1,8 @@
-"""Cuts a program at its aggregations into what parts of the cohort can do, and what follows."""
+"""Cuts a program at its aggregations into what parts of the cohort can do, and what follows.
+
+Unlike the functions of `rounds`, the two parts take the whole argument, each server work that it
+needs included: a part of the cohort runs them by itself.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +18,7 @@ from tensorflow_federated.compiler import (
 )
 from tensorflow_federated.compiler.accumulations import Accumulation
 from tensorflow_federated.core import errors, ir, placements, traversal
-from tensorflow_federated.core.types import FederatedType, FunctionType, StructType, Type
+from tensorflow_federated.core.types import FederatedType, StructType, Type
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,14 +58,14 @@ def cut_at_aggregations(node: ir.Node) -> Merging:
 def _check_independent(program: ir.Lambda) -> None:
     """Raises an error if one aggregation depends on another."""
     bindings, _ = call_dominant.open_lambda(program)
+    aggregations = phases.aggregations(program)
     sources: dict[str, str] = {}
     problems: list[str] = []
     for name, call in bindings:
-        assert isinstance(call, ir.Call)
         used = traversal.free_names(call)
         above = [uri for source, uri in sources.items() if source in used]
-        if phases.is_aggregation(call):
-            uri = str(phases.uri_of(call))
+        if name in aggregations:
+            uri = str(aggregations[name].function)
             problems.extend(f"{uri}: aggregates what comes from `{each}`" for each in above[:1])
             sources[name] = uri
         elif above:
@@ -82,11 +86,8 @@ class _Cutter:
         bindings, self._result = call_dominant.open_lambda(program)
         self._bindings = dict(bindings)
         self._accumulations: dict[str, Accumulation] = {}
-        for name, call in bindings:
-            assert isinstance(call, ir.Call)
-            accumulation = None
-            if phases.is_aggregation(call):
-                accumulation = accumulations.of_aggregation(call)
+        for name, call in phases.aggregations(program).items():
+            accumulation = accumulations.of_aggregation(call)
             if accumulation is not None:
                 self._accumulations[name] = accumulation
 
@@ -116,12 +117,12 @@ class _Cutter:
 
     def _without_report(self, call: ir.Node, accumulation: Accumulation) -> ir.Node:
         """The aggregation that gives the accumulator itself."""
-        assert isinstance(call, ir.Call)
-        if phases.uri_of(call) != "federated_aggregate":
+        intrinsic = ir.called_intrinsic(call)
+        if intrinsic is None or intrinsic.uri != "federated_aggregate":
             return call
-        accumulator = _parameter_type(accumulation.report)
-        name = self._names.fresh("same")
-        same = ir.Lambda(name, accumulator, ir.Reference(name, accumulator))
+        accumulator = accumulation.accumulator_type
+        same = accumulations.identity(self._names.fresh("same"), accumulator)
+        assert isinstance(call, ir.Call)
         assert isinstance(call.argument, ir.Struct)
         elements = (*call.argument.elements[:-1], (None, same))
         result = FederatedType(accumulator, placements.SERVER)
@@ -129,7 +130,7 @@ class _Cutter:
 
     def _merge(self) -> ir.Lambda:
         each = list(self._accumulations.values())
-        accumulators = StructType([_parameter_type(part.report) for part in each])
+        accumulators = StructType([part.accumulator_type for part in each])
         both = ir.Reference(self._names.fresh("both"), StructType([accumulators, accumulators]))
         first, second = ir.select(both, 0), ir.select(both, 1)
         merged: list[ir.Node] = []
@@ -168,10 +169,3 @@ class _Cutter:
         result = FederatedType(report.type_signature, placements.SERVER)
         argument = lowering.pack([function, merged])
         return ir.call_intrinsic("federated_apply", argument, result)
-
-
-def _parameter_type(function: ir.Node) -> Type:
-    function_type = function.type_signature
-    assert isinstance(function_type, FunctionType)
-    assert function_type.parameter is not None
-    return function_type.parameter

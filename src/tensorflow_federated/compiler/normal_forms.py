@@ -44,8 +44,9 @@ def without_selections(program: ir.Lambda) -> ir.Lambda:
     """
     bindings, _ = call_dominant.open_lambda(program)
     for _, call in bindings:
-        if isinstance(call, ir.Call) and isinstance(call.function, ir.Intrinsic):
-            definition = call.function.definition
+        intrinsic = ir.called_intrinsic(call)
+        if intrinsic is not None:
+            definition = intrinsic.definition
             if definition.kind == "communication" and definition.is_secure:
                 raise errors.CommunicationError(
                     "a round that is cut into parts cannot keep a selection secret.",

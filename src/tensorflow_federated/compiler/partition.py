@@ -12,7 +12,7 @@ from tensorflow_federated.compiler import (
     steps,
 )
 from tensorflow_federated.compiler.schedule import Aggregation, Home, Item, Schedule
-from tensorflow_federated.core import errors, ir, placements, traversal
+from tensorflow_federated.core import errors, ir, placements, traversal, type_predicates
 from tensorflow_federated.core.types import FederatedType, FunctionType, StructType, Type
 
 
@@ -46,13 +46,6 @@ def to_plan(program: ir.Lambda, function_type: FunctionType) -> plan.Plan:
         result_type=function_type.result,
         random_keys=random_keys.count_draws(program),
     )
-
-
-def contains_placement(type_signature: Type) -> bool:
-    """Whether a type is federated, or a structure with a federated type in it."""
-    if isinstance(type_signature, StructType):
-        return any(contains_placement(element) for _, element in type_signature.items())
-    return isinstance(type_signature, FederatedType)
 
 
 _AT_SERVER = "work at the server"
@@ -100,8 +93,8 @@ class _Partitioner:
             )
 
     def _split(self, type_signature: Type, path: tuple[int, ...], stem: str) -> ir.Node:
-        if isinstance(type_signature, StructType) and (
-            contains_placement(type_signature) or _contains_function(type_signature)
+        if isinstance(type_signature, StructType) and _contains(
+            type_signature, FederatedType, FunctionType
         ):
             return ir.Struct(
                 tuple(
@@ -137,12 +130,12 @@ class _Partitioner:
 
     def outputs_of(self, node: ir.Node, declared: Type) -> plan.Result:
         """The outputs that make up a result; what is no named value yet becomes one."""
-        if isinstance(declared, StructType) and contains_placement(declared):
+        if isinstance(declared, StructType) and _contains(declared, FederatedType):
             return tuple(
                 self.outputs_of(ir.select(node, index), element)
                 for index, (_, element) in enumerate(declared.items())
             )
-        if _contains_function(declared):
+        if _contains(declared, FunctionType):
             raise errors.TypeMismatchError(
                 "a computation cannot return a function.", problems=[f"result: got {declared}"]
             )
@@ -164,8 +157,7 @@ class _Partitioner:
 
     def _same_value(self, name: str, call: ir.Call) -> ir.Node:
         del name
-        assert call.argument is not None
-        return self.resolve(call.argument)
+        return self.resolve(ir.argument_of(call))
 
     def _unplaced(self, name: str, call: ir.Call) -> ir.Node:
         argument = None if call.argument is None else self.resolve(call.argument)
@@ -186,8 +178,7 @@ class _Partitioner:
         return self._inline(name, function, argument, Home(at_clients=False, stage=stage))
 
     def _function_and_argument(self, call: ir.Call) -> tuple[ir.Node, ir.Node | None]:
-        assert call.argument is not None
-        resolved = self.resolve(call.argument)
+        resolved = self.resolve(ir.argument_of(call))
         if isinstance(resolved.type_signature, FunctionType):
             return resolved, None
         return ir.select(resolved, 0), ir.select(resolved, 1)
@@ -216,8 +207,7 @@ class _Partitioner:
     def _aggregate_without_functions(
         self, name: str, call: ir.Call, kind: plan.AggregateKind
     ) -> ir.Node:
-        assert call.argument is not None
-        value = self.resolve(call.argument)
+        value = self.resolve(ir.argument_of(call))
         output = plan.Slot(name, ir.unplaced(call.type_signature))
         return self._add_aggregate(
             value,
@@ -226,9 +216,8 @@ class _Partitioner:
         )
 
     def _aggregate(self, name: str, call: ir.Call) -> ir.Node:
-        assert call.argument is not None
         value, zero, accumulate, merge, report = (
-            self.resolve(ir.select(call.argument, index)) for index in range(5)
+            self.resolve(ir.select(ir.argument_of(call), index)) for index in range(5)
         )
         if not isinstance(zero, ir.Reference):
             home = Home(at_clients=False, stage=self.schedule.earliest_stage(zero))
@@ -245,7 +234,10 @@ class _Partitioner:
                 "fold",
                 value.type_signature,
                 zero.name,
-                **{key: self._as_lambda(function) for key, function in functions.items()},
+                **{
+                    key: traversal.as_lambda(function, self.names)
+                    for key, function in functions.items()
+                },
                 protocol=lower_secure_sums.protocol_of(report),
             ),
         )
@@ -254,15 +246,6 @@ class _Partitioner:
         self.schedule.aggregations.append(Aggregation(aggregate, value, stage))
         home = Home(at_clients=False, stage=stage + 1)
         return self.schedule.add_input(aggregate.output.name, aggregate.output.type, home)
-
-    def _as_lambda(self, function: ir.Node) -> ir.Lambda:
-        if isinstance(function, ir.Lambda):
-            return function
-        function_type = function.type_signature
-        assert isinstance(function_type, FunctionType)
-        assert function_type.parameter is not None
-        parameter = ir.Reference(self.names.fresh("arg"), function_type.parameter)
-        return ir.Lambda(parameter.name, parameter.type, ir.Call(function, parameter))
 
     def _check_closed(self, functions: Mapping[str, ir.Node]) -> None:
         problems = [
@@ -278,7 +261,5 @@ class _Partitioner:
             )
 
 
-def _contains_function(type_signature: Type) -> bool:
-    if isinstance(type_signature, StructType):
-        return any(_contains_function(element) for _, element in type_signature.items())
-    return isinstance(type_signature, FunctionType)
+def _contains(type_signature: Type, *kinds: type[Type]) -> bool:
+    return type_predicates.contains(type_signature, lambda each: isinstance(each, kinds))

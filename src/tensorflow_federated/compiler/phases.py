@@ -1,9 +1,15 @@
-"""Says in which phase of a round each call of a program is made."""
+"""Says in which phase of a round each call of a program is made.
+
+`schedule` does more, and less: it places the local work of any number of rounds, whose calls of
+intrinsics are gone into the plan. Here there is one round, and its parts stay federated programs,
+which other platforms take.
+"""
 
 from __future__ import annotations
 
 import enum
 from collections.abc import Iterable
+from typing import TypeGuard
 
 from tensorflow_federated.compiler import call_dominant
 from tensorflow_federated.core import errors, ir, placements, traversal, type_predicates
@@ -92,7 +98,9 @@ class Phases:
         return self.state if name == self.state.name else _reference(name, self.calls[name])
 
     def _add(self, name: str, call: ir.Call) -> None:
-        if uri_of(call) == "federated_value_at_clients" and self._used(call):
+        intrinsic = ir.called_intrinsic(call)
+        is_value = intrinsic is not None and intrinsic.uri == "federated_value_at_clients"
+        if is_value and self._used(call):
             # What the server computes reaches the clients by being sent.
             assert call.argument is not None
             at_server = FederatedType(call.argument.type_signature, placements.SERVER)
@@ -122,11 +130,12 @@ class Phases:
 
     def _note(self, call: ir.Call, what: str) -> None:
         needed = self._needed([call])
-        aggregations = [
-            uri_of(each) for name, each in self.of(Phase.AGGREGATE).items() if name in needed
+        sources = [
+            f"`{each.function}`"
+            for name, each in self.of(Phase.AGGREGATE).items()
+            if name in needed
         ]
-        source = f"`{aggregations[0]}`" if aggregations else "the clients"
-        self._problems.append(f"{uri_of(call)}: {what} {source}")
+        self._problems.append(f"{call.function}: {what} {sources[0] if sources else 'the clients'}")
 
     def _used(self, node: ir.Node) -> list[str]:
         free = traversal.free_names(node)
@@ -162,16 +171,19 @@ def _reference(name: str, call: ir.Call) -> ir.Reference:
     return ir.Reference(name, call.type_signature)
 
 
-def uri_of(call: ir.Call) -> str | None:
-    """The uri of the intrinsic that is called; None if it is none."""
-    return call.function.uri if isinstance(call.function, ir.Intrinsic) else None
+def aggregations(program: ir.Lambda) -> dict[str, ir.Call]:
+    """The calls of a program that bring values of the clients together, by name, in order.
+
+    Args:
+      program: a lambda in call-dominant form.
+    """
+    bindings, _ = call_dominant.open_lambda(program)
+    return {name: bound for name, bound in bindings if _is_aggregation(bound)}
 
 
-def is_aggregation(call: ir.Call) -> bool:
-    """Whether the call brings values of the clients together."""
-    return (
-        isinstance(call.function, ir.Intrinsic) and call.function.definition.kind == "aggregation"
-    )
+def _is_aggregation(node: ir.Node) -> TypeGuard[ir.Call]:
+    intrinsic = ir.called_intrinsic(node)
+    return intrinsic is not None and intrinsic.definition.kind == "aggregation"
 
 
 def is_at(type_signature: Type, placement: placements.PlacementLiteral) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 from typing import Literal
 
 from tensorflow_federated.core import ir
@@ -136,3 +137,12 @@ class Plan:
 
 
 Result = Output | tuple["Result", ...]
+
+
+def outputs(result: Result) -> Iterator[Output]:
+    """The outputs that make up a result, in order."""
+    if isinstance(result, Output):
+        yield result
+    else:
+        for each in result:
+            yield from outputs(each)

@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from tensorflow_federated.compiler import call_dominant, plan, program_printing
 from tensorflow_federated.compiler.program_printing import Line
-from tensorflow_federated.core import ir, traversal, type_sizes
+from tensorflow_federated.core import ir, paths, traversal, type_sizes
 from tensorflow_federated.core.placements import CLIENTS
 from tensorflow_federated.core.styled_text import Span, Style
 from tensorflow_federated.core.types import StructType, Type
@@ -58,7 +58,9 @@ def sent_to_clients(compiled: plan.Plan) -> tuple[Transfer, ...]:
         if slot.name not in known
     ]
     last = len(compiled.steps) + 1
-    sent.extend((last, each.slot) for each in _outputs(compiled.result) if _is_sent(each, known))
+    sent.extend(
+        (last, each.slot) for each in plan.outputs(compiled.result) if _is_sent(each, known)
+    )
     return tuple(
         Transfer(number, slot.name, slot.type, type_sizes.size_in_bytes(slot.type))
         for number, slot in sent
@@ -139,7 +141,7 @@ class _PlanPrinter:
     def __init__(self, compiled: plan.Plan, origins: Mapping[str, str]) -> None:
         self._plan = compiled
         self._origins = origins
-        self._results = {output.slot.name for output in _outputs(compiled.result)}
+        self._results = {output.slot.name for output in plan.outputs(compiled.result)}
         self._known = _known_to_clients(compiled)
 
     def step_lines(self, number: int, step: plan.ServerStep | plan.ClientStep) -> Iterator[Line]:
@@ -167,7 +169,7 @@ class _PlanPrinter:
         if (
             placed
             or len(self._plan.steps) > 1
-            or any(output.placement for output in _outputs(self._plan.result))
+            or any(output.placement for output in plan.outputs(self._plan.result))
         ):
             return "At the server", "server"
         return "Where it is called", "heading"
@@ -310,14 +312,6 @@ def _is_sent(output: plan.Output, known: frozenset[str]) -> bool:
     return at_clients and output.slot.name not in known
 
 
-def _outputs(result: plan.Result) -> Iterator[plan.Output]:
-    if isinstance(result, plan.Output):
-        yield result
-    else:
-        for each in result:
-            yield from _outputs(each)
-
-
 def _paths(
     result: plan.Result, result_type: Type, path: str
 ) -> Iterator[tuple[str, plan.Output, Type]]:
@@ -327,5 +321,4 @@ def _paths(
         return
     assert isinstance(result_type, StructType)
     for index, (each, (name, element)) in enumerate(zip(result, result_type.items(), strict=True)):
-        inner = f"{path}[{index}]" if name is None else f"{path}.{name}" if path else name
-        yield from _paths(each, element, inner)
+        yield from _paths(each, element, paths.to_element(path, name, index))

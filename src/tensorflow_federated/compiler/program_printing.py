@@ -18,7 +18,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Iterator, Sequence
 
-from tensorflow_federated.core import ir, styled_text, type_printing, type_relations
+from tensorflow_federated.core import ir, paths, styled_text, type_printing, type_relations
 from tensorflow_federated.core.styled_text import Span
 from tensorflow_federated.core.types import StructType, Type
 
@@ -173,7 +173,7 @@ def _parameters(name: str, parameter_type: Type) -> Iterator[tuple[str, Type]]:
         yield name, parameter_type
         return
     for index, (element_name, element) in enumerate(parameter_type.items()):
-        yield f"{name}.{element_name}" if element_name else f"{name}[{index}]", element
+        yield paths.to_element(name, element_name, index), element
 
 
 def _parts(node: ir.Node) -> list[Span | _Group | _Let]:
@@ -181,8 +181,7 @@ def _parts(node: ir.Node) -> list[Span | _Group | _Let]:
         case ir.Reference(name=name):
             return [Span(name)]
         case ir.Selection(source=source, index=index):
-            selected = f".{node.name}" if node.name else f"[{index}]"
-            return [*_operand(source), Span(selected)]
+            return [*_operand(source), Span(paths.step(node.name, index))]
         case ir.Struct(elements=elements):
             return [_Group("<", _named(elements), ">")]
         case ir.Call(function=function, argument=argument):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tensorflow_federated.core import ir, traversal
-from tensorflow_federated.core.types import FederatedType, StructType, StructWithPythonType, Type
+from tensorflow_federated.core import ir, traversal, type_trees
+from tensorflow_federated.core.types import Type
 
 
 def with_result_type(function: ir.Lambda, result_type: Type) -> ir.Lambda:
@@ -31,14 +31,8 @@ def without_placement(type_signature: Type) -> Type:
     Examples:
       >>> import numpy as np
       >>> from tensorflow_federated.core.placements import SERVER
+      >>> from tensorflow_federated.core.types import FederatedType, StructType
       >>> print(without_placement(StructType([("a", FederatedType(np.int32, SERVER)), np.int64])))
       <a=int32,int64>
     """
-    if isinstance(type_signature, FederatedType):
-        return type_signature.member
-    if isinstance(type_signature, StructType):
-        elements = [(name, without_placement(each)) for name, each in type_signature.items()]
-        if isinstance(type_signature, StructWithPythonType):
-            return StructWithPythonType(elements, type_signature.python_container)
-        return StructType(elements)
-    return type_signature
+    return type_trees.map_leaves(type_signature, ir.unplaced)

@@ -117,17 +117,19 @@ class _Cutter:
         later = [*self._aggregations.values(), *program.of(Phase.FINISH).values(), program.result]
         self._kept = program.at_server_before(later)
         self.updates = [
-            part for call in self._aggregations.values() for part in _client_parts(_argument(call))
+            part
+            for call in self._aggregations.values()
+            for part in _client_parts(ir.argument_of(call))
         ]
 
     def prepare(self, *, keep: bool) -> ir.Lambda:
-        sent = lowering.pack([_argument(call) for call in self._broadcasts.values()])
+        sent = lowering.pack([ir.argument_of(call) for call in self._broadcasts.values()])
         result = ir.Struct(((_SENT, sent), (_KEPT, lowering.pack(self._kept)))) if keep else sent
         calls = self._program.of(Phase.PREPARE)
         return call_dominant.close_lambda(self._program.state, list(calls.items()), result)
 
     def broadcast(self) -> ir.Lambda:
-        sent = lowering.pack([_argument(call) for call in self._broadcasts.values()])
+        sent = lowering.pack([ir.argument_of(call) for call in self._broadcasts.values()])
         source = self._parameter(sent.type_signature)
         calls: list[tuple[str, ir.Node]] = [
             (name, ir.Call(call.function, ir.select(source, index)))
@@ -150,7 +152,7 @@ class _Cutter:
         values = self._kept_values(source)
         parts = iter([ir.select(ir.select(source, 1), i) for i in range(len(self.updates))])
         calls: list[tuple[str, ir.Node]] = [
-            (name, ir.Call(call.function, _with_client_parts(_argument(call), parts, values)))
+            (name, ir.Call(call.function, _with_client_parts(ir.argument_of(call), parts, values)))
             for name, call in self._aggregations.items()
         ]
         return call_dominant.close_lambda(source, calls, self._results(self._aggregations))
@@ -174,11 +176,6 @@ class _Cutter:
 
     def _results(self, calls: _Calls) -> ir.Struct:
         return lowering.pack([self._program.reference(name) for name in calls])
-
-
-def _argument(call: ir.Call) -> ir.Node:
-    assert call.argument is not None
-    return call.argument
 
 
 def _elements(names: Iterable[str], source: ir.Node) -> dict[str, ir.Node]:

@@ -13,8 +13,11 @@ from tensorflow_federated.compiler import call_dominant
 from tensorflow_federated.core import ir, traversal
 from tensorflow_federated.core.types import FederatedType, FunctionType
 
-_MAPS = ("federated_apply", "federated_map", "federated_map_all_equal")
-_ZIPS = ("federated_zip_at_clients", "federated_zip_at_server")
+MAPS = ("federated_apply", "federated_map", "federated_map_all_equal")
+"""The intrinsics that apply a function where a value is."""
+
+ZIPS = ("federated_zip_at_clients", "federated_zip_at_server")
+"""The intrinsics that make one federated value of several."""
 
 
 def remove_unused_bindings(program: ir.Lambda) -> ir.Lambda:
@@ -68,12 +71,13 @@ def drop_identities(program: ir.Lambda) -> ir.Lambda:
 
 
 def _identity_argument(call: ir.Node) -> ir.Node | None:
-    if not (isinstance(call, ir.Call) and isinstance(call.function, ir.Intrinsic)):
+    intrinsic = ir.called_intrinsic(call)
+    if intrinsic is None or not isinstance(call, ir.Call) or call.argument is None:
         return None
-    uri, argument = call.function.uri, call.argument
-    if uri in _ZIPS and argument is not None:
+    argument = call.argument
+    if intrinsic.uri in ZIPS:
         return argument if isinstance(argument.type_signature, FederatedType) else None
-    if uri in _MAPS and argument is not None:
+    if intrinsic.uri in MAPS:
         function = ir.select(argument, 0)
         if isinstance(function, ir.Lambda) and _is_identity(function):
             return ir.select(argument, 1)
@@ -127,7 +131,7 @@ class _Maps:
         """One map that does the same."""
         if len(self.calls) == 1:
             return self.calls[0]
-        functions = [ir.select(_argument(call), 0) for call in self.calls]
+        functions = [ir.select(ir.argument_of(call), 0) for call in self.calls]
         function_type = functions[0].type_signature
         assert isinstance(function_type, FunctionType)
         assert function_type.parameter is not None
@@ -142,16 +146,11 @@ class _Maps:
 
 
 def _as_maps(node: ir.Node) -> _Maps | None:
-    if not (isinstance(node, ir.Call) and isinstance(node.function, ir.Intrinsic)):
+    intrinsic = ir.called_intrinsic(node)
+    if intrinsic is None or intrinsic.uri not in MAPS:
         return None
-    if node.function.uri not in _MAPS or node.argument is None:
-        return None
-    return _Maps(node.function.uri, [node], ir.select(node.argument, 1))
-
-
-def _argument(call: ir.Call) -> ir.Node:
-    assert call.argument is not None
-    return call.argument
+    assert isinstance(node, ir.Call)
+    return _Maps(intrinsic.uri, [node], ir.select(ir.argument_of(node), 1))
 
 
 def _name_of_inner_maps(

@@ -106,6 +106,7 @@ def open_sealed(kind: bytes, data: object, limits: Limits) -> Reader:
         raise errors.WireError(
             f"only bytes can be read as {expected}.",
             problems=[f"got: a {type(data).__name__}"],
+            fix="of a file give what it holds: `pathlib.Path(name).read_bytes()`.",
         )
     view = memoryview(cast("Bytes", data)).cast("B")
     problems: list[str] = []
@@ -115,6 +116,8 @@ def open_sealed(kind: bytes, data: object, limits: Limits) -> Reader:
         fix = "if you trust whom it comes from, raise the limit `num_bytes`."
     elif view.nbytes < _HEADER.size or bytes(view[: len(MAGIC)]) != MAGIC:
         problems.append(f"bytes: they do not begin as {expected} does")
+        fix = "give all the bytes that `tff.framework.serialize_computation` or `serialize_value` "
+        fix += "returned; the form that TFF had is not read."
     else:
         _, found, version, length, digest = _HEADER.unpack_from(view)
         payload = view[_HEADER.size :]

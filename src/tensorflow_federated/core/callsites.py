@@ -7,7 +7,7 @@ import os
 import re
 import sys
 import sysconfig
-from types import FrameType
+from types import FrameType, TracebackType
 from typing import Any
 
 _PACKAGE = "tensorflow_federated"
@@ -65,6 +65,15 @@ def is_user_frame(frame: FrameType) -> bool:
     return is_user_file(path)
 
 
+def is_rewritten_frame(frame: FrameType) -> bool:
+    """Returns whether the frame runs what TensorFlow's AutoGraph has made of a user's function.
+
+    Args:
+      frame: A frame of the call stack or of a traceback.
+    """
+    return _AUTOGRAPH in frame.f_code.co_filename
+
+
 def is_framework_frame(frame: FrameType) -> bool:
     """Returns whether the frame runs code of this package or of a tensor framework.
 
@@ -75,6 +84,18 @@ def is_framework_frame(frame: FrameType) -> bool:
       False for user code and for other installed packages.
     """
     return _root_module(frame) in _FRAMEWORKS
+
+
+def is_package_frame(frame: FrameType) -> bool:
+    """Returns whether the frame runs code of this package.
+
+    Args:
+      frame: A frame of the call stack or of a traceback.
+
+    Returns:
+      False for user code and for all other packages.
+    """
+    return _root_module(frame) == _PACKAGE
 
 
 @functools.lru_cache(maxsize=4096)
@@ -131,6 +152,24 @@ def describe_line(path: str, number: int, function: str) -> str:
         file = os.path.basename(path)
     line = f"{file}:{number}"
     return line if function == "<module>" else f"{line} in `{function}`"
+
+
+def innermost_user_line(traceback: TracebackType | None) -> str | None:
+    """Returns the deepest line of user code on a traceback, as messages show it.
+
+    Args:
+      traceback: Of an exception that was raised by it, or under it.
+
+    Returns:
+      The line; None if there is none.
+    """
+    found: str | None = None
+    while traceback is not None:
+        if is_user_frame(traceback.tb_frame):
+            code = traceback.tb_frame.f_code
+            found = describe_line(code.co_filename, traceback.tb_lineno, code.co_name)
+        traceback = traceback.tb_next
+    return found
 
 
 def line_of(function: Any) -> str | None:

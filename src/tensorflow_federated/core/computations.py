@@ -11,6 +11,7 @@ from typing import Any, NoReturn, cast
 import numpy as np
 
 from tensorflow_federated.core import (
+    callsites,
     containers,
     contexts,
     errors,
@@ -110,7 +111,7 @@ class ConcreteComputation(Computation):
 
         Raises:
           ArgumentError: if it is no node.
-          UnexpectedTypeError: if it is no function.
+          TypeMismatchError: if it is no function.
 
         Examples:
           >>> import numpy as np
@@ -123,16 +124,12 @@ class ConcreteComputation(Computation):
             return cls(building_block)
         function_type = building_block.type_signature
         if not isinstance(function_type, FunctionType):
-            raise errors.UnexpectedTypeError(
+            raise errors.TypeMismatchError(
                 "only a function can become a computation.",
                 problems=[f"building_block: got {function_type}"],
                 fix="wrap it: `tff.framework.Lambda(None, None, building_block)`.",
             )
-        if function_type.parameter is None:
-            return cls(ir.Lambda(None, None, ir.Call(building_block)))
-        name = traversal.FreshNames(traversal.free_names(building_block)).fresh("arg")
-        argument = ir.Reference(name, function_type.parameter)
-        return cls(ir.Lambda(name, argument.type, ir.Call(building_block, argument)))
+        return cls(traversal.as_lambda(building_block))
 
     @classmethod
     @errors.boundary
@@ -197,6 +194,13 @@ class ConcreteComputation(Computation):
             )
         return self._node
 
+    # Nothing in it can be changed, and the functions of a framework cannot be copied.
+    def __copy__(self) -> ConcreteComputation:
+        return self
+
+    def __deepcopy__(self, memo: object) -> ConcreteComputation:
+        return self
+
     @errors.boundary
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         argument = pack_arguments(self.type_signature, args, kwargs, self.__name__)
@@ -251,10 +255,22 @@ class PolymorphicComputation:
         if len(args) == 1 and not kwargs:
             argument_type = type_inference.infer_type(args[0])
         else:
+            self._check_names(kwargs)
             pairs = [(None, type_inference.infer_type(arg)) for arg in args]
             named = [(name, type_inference.infer_type(arg)) for name, arg in kwargs.items()]
             argument_type = StructType([*pairs, *named])
         return self.fn_for_argument_type(argument_type)(*args, **kwargs)
+
+    def _check_names(self, kwargs: Mapping[str, Any]) -> None:
+        parameters = _signature(self._fn).parameters
+        kinds = {parameter.kind for parameter in parameters.values()}
+        unknown = [name for name in kwargs if name not in parameters]
+        if unknown and len(parameters) > 1 and inspect.Parameter.VAR_KEYWORD not in kinds:
+            raise errors.ArgumentError(
+                f"`{self.__name__}` cannot be called with these arguments.",
+                problems=[f"argument {name!r}: no parameter has this name" for name in unknown],
+                fix="give " + ", ".join(f"`{name}`" for name in parameters) + ".",
+            )
 
     def __repr__(self) -> str:
         return f"<polymorphic computation {self.__name__}>"
@@ -290,7 +306,14 @@ class Decorator:
         self.__doc__ = doc
 
     @errors.boundary
-    def __call__(self, *args: Any) -> Any:
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if kwargs:
+            raise errors.ArgumentError(
+                f"`{self.__name__}` takes types by position, in the order of the parameters.",
+                problems=[f"argument {name!r}: got {given!r}" for name, given in kwargs.items()],
+                signature=f"{self.__name__}(type, ...)",
+                fix=f"write `@{self.__name__}(type, ...)`; the parameters keep their names.",
+            )
         if args and _is_function(args[0]):
             return self._make(args[0], args[1:])
         for index, spec in enumerate(args):
@@ -298,9 +321,10 @@ class Decorator:
                 raise errors.ArgumentError(
                     f"`{self.__name__}` takes the function first, then the types.",
                     problems=[f"argument[{index}]: got the function `{_name_of(spec)}`"],
+                    signature=f"{self.__name__}(function, type, ...)",
                     fix=f"write `{self.__name__}({_name_of(spec)}, type, ...)`.",
                 )
-        checked = [types.to_type(spec) for spec in args]
+        checked = [None] if args == (None,) else [types.to_type(spec) for spec in args]
 
         @errors.boundary
         def decorate(fn: Any) -> Any:
@@ -315,14 +339,23 @@ class Decorator:
         if not _is_function(fn):
             raise errors.ArgumentError(
                 f"`{self.__name__}` makes computations of Python functions.",
-                problems=[f"argument[0]: got {fn!r:.200}"],
+                problems=[f"argument[0]: got {errors.describe_object(fn)}"],
+                signature=f"{self.__name__}(function, type, ...)",
+                fix="decorate a function, or give one.",
             )
         name = _name_of(fn)
+        _check_returns_when_called(fn, name)
         if isinstance(fn, (ConcreteComputation, PolymorphicComputation)) and not specs:
             return fn
-        parameter_types = [types.to_type(spec) for spec in specs]
-        if not parameter_types and _signature(fn).parameters:
-            return PolymorphicComputation(fn, self._tracer, name)
+        if list(specs) == [None]:
+            # `None` alone says that there is no parameter.
+            if not _binds(_signature(fn), 0):
+                raise _arity_error(_signature(fn), None, name)
+            parameter_types = []
+        else:
+            parameter_types = [types.to_type(spec) for spec in specs]
+            if not specs and _signature(fn).parameters:
+                return PolymorphicComputation(fn, self._tracer, name)
         computation = _trace(fn, parameter_types, self._tracer, name)
         computation.__doc__ = fn.__doc__
         return computation
@@ -385,13 +418,9 @@ def pack_arguments(
     if len(args) == 1 and not kwargs and _may_be_whole(args[0], parameter_type):
         return args[0]
     if not isinstance(parameter_type, StructType):
-        if not args and not kwargs:
-            raise fail(
-                ["arguments: expected one, got none"], fix=f"call `{name}(argument)`."
-            )
-        if len(kwargs) == 1 and not args:
-            return next(iter(kwargs.values()))
-        raise fail([f"arguments: expected one, got {len(args) + len(kwargs)}"])
+        count = len(args) + len(kwargs)
+        got = f"{count or 'none'}{' by name' if count == 1 else ''}"
+        raise fail([f"arguments: expected one, got {got}"], fix=f"call `{name}(argument)`.")
     names = ir.element_names(parameter_type)
     problems: list[str] = []
     if len(args) > len(names):
@@ -450,9 +479,12 @@ def _parameter_of(
         if not isinstance(spec, StructType) or not _binds(signature, len(spec)):
             raise _arity_error(signature, spec, name)
         given = list(spec.items())
+    elif not _binds(signature, len(specs)):
+        packed = StructType(list(specs))
+        if not _binds(signature, 1):
+            raise _arity_error(signature, packed, name)
+        return packed, False
     else:
-        if not _binds(signature, len(specs)):
-            raise _arity_error(signature, StructType(list(specs)), name)
         given = [(None, spec) for spec in specs]
     positional = [
         parameter.name
@@ -464,14 +496,43 @@ def _parameter_of(
     for index, (element_name, element_type) in enumerate(given):
         own = positional[index] if index < len(positional) else None
         named.append((element_name or own, element_type))
+    if len(specs) == 1 and named == given:
+        # The names are those of the function already: the type is kept, container and all.
+        return specs[0], True
     return StructType(named), True
 
 
-def _arity_error(signature: inspect.Signature, spec: Type, name: str) -> errors.ArgumentError:
+def _arity_error(
+    signature: inspect.Signature, spec: Type | None, name: str
+) -> errors.ArgumentError:
+    fix = "give one type for each parameter."
+    if next(iter(signature.parameters), None) == "self":
+        fix = (
+            "`self` is a parameter too: make the method a `@staticmethod` under this decorator, or "
+            "decorate the bound method, where the object is there."
+        )
     return errors.ArgumentError(
         f"the parameters of `{name}` do not fit the types that were given.",
         problems=[f"function: takes {signature}", f"types: {spec}"],
-        fix="give one type for each parameter.",
+        signature=errors.signature_without_result(spec),
+        fix=fix,
+    )
+
+
+def _check_returns_when_called(fn: Any, name: str) -> None:
+    """Raises an error for a function whose call gives no result, but something that runs later."""
+    if inspect.iscoroutinefunction(fn) or inspect.isasyncgenfunction(fn):
+        kind, fix = "`async`", f"write `def {name}`; what calls the computation may be `async`."
+    elif inspect.isgeneratorfunction(fn):
+        kind, fix = "a generator", f"end `{name}` with `return` and all values."
+    else:
+        return
+    raise errors.TracingError(
+        f"`{name}` is {kind}, and a computation returns its result when it is called.",
+        problems=[f"function: got {errors.describe_object(fn)}"],
+        signature=f"{name}{inspect.signature(fn)}",
+        where=callsites.line_of(fn),
+        fix=fix,
     )
 
 

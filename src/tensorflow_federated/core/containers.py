@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol, cast
 
 from tensorflow_federated.core import fields, structure
-from tensorflow_federated.core.types import StructType, StructWithPythonType, Type
+from tensorflow_federated.core.types import StructType, StructWithPythonType, Type, in_container
 
 _registered: dict[str, type[Any]] = {}
 _loaders: dict[str, Callable[[], type[Any]]] = {}
@@ -150,11 +150,52 @@ def unpack(value: Any) -> list[tuple[str | None, Any]] | None:
         return list(structure.iter_elements(cast("structure.Struct[Any]", value)))
     named = fields.named_fields(value)
     if named is not None:
-        return [(str(name), element) for name, element in named]
+        pairs: list[tuple[str | None, Any]] = list(named)
+        # Names are strings: a dict of anything else is no structure.
+        return pairs if all(isinstance(name, str) for name, _ in pairs) else None
     if isinstance(value, (list, tuple)):
         return [(None, element) for element in cast("Sequence[Any]", value)]
     composites = _composites_of(cast("type[Any]", type(value)))
     return None if composites is None else composites.unpack(value)
+
+
+def in_order(
+    elements: Sequence[tuple[str | None, Any]], names: Sequence[str | None]
+) -> list[Any] | None:
+    """The elements of a structure in the order of a type: by name, or as they come without names.
+
+    Args:
+      elements: the elements, as `unpack` gives them.
+      names: the names in the type; None for an element without one.
+
+    Returns:
+      The elements; None if they are not those of the type.
+
+    Examples:
+      >>> in_order([("b", 2), ("a", 1)], ["a", "b"])
+      [1, 2]
+    """
+    if len(elements) != len(names):
+        return None
+    given = [name for name, _ in elements]
+    if given == list(names) or all(name is None for name in given):
+        return [element for _, element in elements]
+    if None in given or None in names or set(given) != set(names):
+        return None
+    by_name = dict(elements)
+    return [by_name[name] for name in names]
+
+
+def type_of(value: Any, elements: Sequence[tuple[str | None, Type]]) -> StructType:
+    """The type of a structure, in its container, from the types of its elements.
+
+    Examples:
+      >>> import numpy as np
+      >>> from tensorflow_federated.core.types import TensorType
+      >>> type_of([1], [(None, TensorType(np.int32))])
+      StructType([TensorType(np.int32)]) as list
+    """
+    return in_container(elements, container_of(value))
 
 
 def container_of(value: Any) -> type[Any] | None:
@@ -201,9 +242,7 @@ def packer(struct_type: StructType) -> Callable[[Sequence[Any]], Any]:
       [1, 2]
     """
     names = [name for name, _ in struct_type.items()]
-    container = (
-        struct_type.python_container if isinstance(struct_type, StructWithPythonType) else None
-    )
+    container = struct_type.python_container
     if container is None:
         if names and all(name is not None for name in names):
             return lambda elements: collections.OrderedDict(zip(names, elements, strict=True))

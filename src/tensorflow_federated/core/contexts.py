@@ -5,10 +5,11 @@ from __future__ import annotations
 import abc
 import contextlib
 import contextvars
+import threading
 from collections.abc import Callable, Coroutine, Generator
 from typing import TYPE_CHECKING, Any, Protocol
 
-from tensorflow_federated.core import errors
+from tensorflow_federated.core import arguments, errors
 
 if TYPE_CHECKING:
     from tensorflow_federated.core.computations import ConcreteComputation
@@ -99,12 +100,15 @@ _stack: contextvars.ContextVar[tuple[Context, ...]] = contextvars.ContextVar(
 )
 _default_factory: Callable[[], Context] = RuntimeErrorContext
 _default: Context | None = None
+# Held while the default context is made: all threads get the same one.
+_default_lock = threading.RLock()
 
 
 def set_default_factory(factory: Callable[[], Context]) -> None:
     """Says how to make the context that is current when no other is; made at first use."""
     global _default_factory, _default
-    _default_factory, _default = factory, None
+    with _default_lock:
+        _default_factory, _default = factory, None
 
 
 def current() -> Context:
@@ -113,9 +117,10 @@ def current() -> Context:
     stack = _stack.get()
     if stack:
         return stack[-1]
-    if _default is None:
-        _default = _default_factory()
-    return _default
+    with _default_lock:
+        if _default is None:
+            _default = _default_factory()
+        return _default
 
 
 def current_or_none() -> Context | None:
@@ -216,9 +221,10 @@ def set_default_context(ctx: SyncContext | AsyncContext) -> None:
 
 
 def _check_context(ctx: object) -> None:
-    if not isinstance(ctx, (SyncContext, AsyncContext)):
-        raise errors.ArgumentError(
-            "a context is a `tff.framework.SyncContext` or a `tff.framework.AsyncContext`.",
-            problems=[f"ctx: got {errors.describe_object(ctx)}"],
-            fix="make its class a subclass of one of them.",
-        )
+    arguments.check_instance(
+        "ctx",
+        ctx,
+        (SyncContext, AsyncContext),
+        "a context is a `tff.framework.SyncContext` or a `tff.framework.AsyncContext`.",
+        fix="make its class a subclass of one of them.",
+    )

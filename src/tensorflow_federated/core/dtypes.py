@@ -160,7 +160,7 @@ def as_dtype(spec: object) -> DType:
       The dtype.
 
     Raises:
-      ToTypeError: If `spec` is no dtype that a tensor can have.
+      DTypeError: If `spec` is no dtype that a tensor can have.
 
     Examples:
       >>> as_dtype(np.bytes_) == STRING
@@ -168,7 +168,7 @@ def as_dtype(spec: object) -> DType:
     """
     dtype = find_dtype(spec)
     if dtype is None:
-        raise errors.ToTypeError(
+        raise errors.DTypeError(
             f"{spec!r} is not a dtype that a tensor can have.",
             fix="use one of " + ", ".join(_NAMED) + " (`np.int32`, ..., `np.str_`).",
         )

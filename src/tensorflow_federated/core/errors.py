@@ -21,8 +21,8 @@ import inspect
 import os
 import re
 import sys
-from collections.abc import Callable, Iterable, Sequence
-from types import TracebackType
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from types import FrameType, TracebackType
 from typing import ParamSpec, TypeVar
 
 from tensorflow_federated.core import callsites
@@ -129,8 +129,7 @@ class TypeMismatchError(FederatedError, TypeError, known_as="TypeError"):
         argument: expected int32, got the float 2.5
         signature:   int32
         where:       <doctest ...
-        fix:         give values of the dtypes, shapes and names that are expected; what a
-          dataset holds, its `element_spec` tells.
+        fix:         cast it, if that is meant: `np.asarray(value, np.int32)`.
 
       Mended:
 
@@ -237,6 +236,29 @@ class ToTypeError(FederatedError, TypeError, known_as="TypeError"):
     """
 
 
+class DTypeError(ToTypeError, NotImplementedError, known_as="NotImplementedError"):
+    """No tensor can have this dtype.
+
+    Examples:
+      Fails, for a dtype is given by itself, not by its name:
+
+      >>> import numpy as np
+      >>> import tensorflow_federated as tff
+      >>> tff.TensorType("int32")
+      Traceback (most recent call last):
+        ...
+      tensorflow_federated.core.errors.DTypeError: 'int32' is not a dtype that a tensor can
+        have.
+        where:       <doctest ...
+        fix:         use one of bool, int4, int8, ...
+
+      Mended:
+
+      >>> tff.TensorType(np.int32)
+      TensorType(np.int32)
+    """
+
+
 class PlacementError(FederatedError, TypeError, known_as="TypeError"):
     """A value has the wrong placement, or none, for what is done with it.
 
@@ -337,6 +359,29 @@ class ElementNameError(FederatedError, KeyError, AttributeError, known_as="Attri
 
       >>> weights.kernel
       1
+    """
+
+
+class ElementKeyError(ElementNameError, known_as="KeyError"):
+    """An element that does not exist was to be replaced.
+
+    Examples:
+      Fails, for there is no element of that name:
+
+      >>> import tensorflow_federated as tff
+      >>> tff.structure.update_struct({"kernel": 1, "bias": 2}, weight=3)
+      Traceback (most recent call last):
+        ...
+      tensorflow_federated.core.errors.ElementKeyError: The structure has no element of that
+        name.
+        unknown: weight
+        names: kernel, bias
+        where:       <doctest ...
+
+      Mended:
+
+      >>> tff.structure.update_struct({"kernel": 1, "bias": 2}, bias=3)
+      {'kernel': 1, 'bias': 3}
     """
 
 
@@ -459,7 +504,7 @@ class InvalidNonAllEqualValueError(FederatedError, TypeError):
         ...
       tensorflow_federated.core.errors.InvalidNonAllEqualValueError: a value at the clients is
         given as a list, with one value for each client.
-        argument: expected a list, got int 3
+        argument: expected a list, got 3 of the Python type `int`
         signature:   {int32}@CLIENTS
         where:       <doctest ...
         fix:         write `[value]` for one client.
@@ -537,6 +582,34 @@ class TracingError(FederatedError, ValueError, known_as="ValueError"):
     """The Python function of a computation cannot be traced.
 
     Examples:
+      Fails, for the value belongs to another computation:
+
+      >>> import tensorflow_federated as tff
+      >>> @tff.federated_computation
+      ... def outer():
+      ...     value = tff.federated_value(0, tff.SERVER)
+      ...     return tff.federated_computation(lambda: value)
+      Traceback (most recent call last):
+        ...
+      tensorflow_federated.core.errors.TracingError: `<lambda>` uses a value of another
+        computation, `outer`.
+        value: got `v0`, of the type int32@SERVER
+        signature:   ( -> ?)
+        where:       <doctest ...
+        fix:         give `<lambda>` a parameter, and pass the value as its argument.
+
+      Mended:
+
+      >>> @tff.federated_computation
+      ... def outer():
+      ...     return tff.federated_value(0, tff.SERVER)
+    """
+
+
+class ComputationReturnedNoneError(TracingError):
+    """The Python function of a computation returns nothing.
+
+    Examples:
       Fails, for a computation has to return a value:
 
       >>> import tensorflow_federated as tff
@@ -545,8 +618,8 @@ class TracingError(FederatedError, ValueError, known_as="ValueError"):
       >>> tff.federated_computation(zero)
       Traceback (most recent call last):
         ...
-      tensorflow_federated.core.errors.TracingError: `zero` returns nothing, and a computation
-        has to return a value.
+      tensorflow_federated.core.errors.ComputationReturnedNoneError: `zero` returns nothing,
+        and a computation has to return a value.
         result: expected a value, got None
         signature:   ( -> ?)
         where:       <doctest ...
@@ -556,6 +629,85 @@ class TracingError(FederatedError, ValueError, known_as="ValueError"):
 
       >>> tff.federated_computation(lambda: tff.federated_value(0, tff.SERVER))
       <computation <lambda>: ( -> int32@SERVER)>
+    """
+
+
+class UntypedObjectError(TypeMismatchError):
+    """A Python object has no type in the language.
+
+    Examples:
+      Fails, for a set has no order:
+
+      >>> import tensorflow_federated as tff
+      >>> @tff.federated_computation
+      ... def sizes():
+      ...     return tff.to_value({1, 2})
+      Traceback (most recent call last):
+        ...
+      tensorflow_federated.core.errors.UntypedObjectError: a value of this Python type has no
+        type in this language.
+        value: got {1, 2} of the Python type `set`
+        signature:   ( -> ?)
+        where:       <doctest ...
+        fix:         give a number, a string, an array, a dataset, a computation, or a structure
+          of these.
+
+      Mended:
+
+      >>> @tff.federated_computation
+      ... def sizes():
+      ...     return tff.to_value([1, 2])
+    """
+
+
+class UntypedResultError(UntypedObjectError, NotImplementedError, known_as="NotImplementedError"):
+    """A federated computation returns a Python object that has no type in the language.
+
+    Examples:
+      Fails, for a set has no order:
+
+      >>> import tensorflow_federated as tff
+      >>> tff.federated_computation(lambda: {1, 2})
+      Traceback (most recent call last):
+        ...
+      tensorflow_federated.core.errors.UntypedResultError: `<lambda>` returns what has no type
+        in this language.
+        result: got {1, 2} of the Python type `set`
+        signature:   ( -> ?)
+        where:       <doctest ...
+        fix:         give a number, a string, an array, a dataset, a computation, or a structure
+          of these.
+
+      Mended:
+
+      >>> tff.federated_computation(lambda: [1, 2])
+      <computation <lambda>: ( -> <int32,int32>)>
+    """
+
+
+class UnsupportedGraphResultError(TypeMismatchError):
+    """A TensorFlow computation returns what is no tensor.
+
+    Examples:
+      Fails, for a set is neither a tensor nor a structure:
+
+      >>> import tensorflow_federated as tff
+      >>> def sizes():
+      ...     return {1, 2}
+      >>> tff.tensorflow.computation(sizes)
+      Traceback (most recent call last):
+        ...
+      tensorflow_federated.core.errors.UnsupportedGraphResultError: `sizes` returns what is no
+        tensor.
+        result: expected a tensor, got ...
+        signature:   ( -> ?)
+        where:       <doctest ...
+        fix:         return tensors, numbers, strings, datasets, or structures of these.
+
+      Mended:
+
+      >>> tff.tensorflow.computation(lambda: [1, 2])
+      <computation <lambda>: ( -> <int32,int32>)>
     """
 
 
@@ -635,6 +787,30 @@ class ModelValueError(FederatedError, ValueError, known_as="ValueError"):
 
     Fails: `from_keras_model(keras_model, loss, input_spec=spec)` where `spec` has one element.
     Mended: give the spec of a batch: the features and the labels.
+    """
+
+
+class KerasFunctionalModelError(ModelValueError):
+    """A Keras model cannot be a function of its trainable weights alone.
+
+    Fails: `functional_model_from_keras(keras_model, ...)` of a model with batch normalization.
+    Mended: use `keras.layers.GroupNormalization`, or `tff.learning.models.from_keras_model`.
+    """
+
+
+class CallableNotTensorFlowFunctionError(ModelError):
+    """A function that has to be a `tf.function` is a plain one.
+
+    Fails: `tff.learning.models.FunctionalModel(predict_on_batch_fn=predict, ...)`.
+    Mended: decorate `predict` with `@tf.function`.
+    """
+
+
+class ValueMustNotBeTFError(ModelError):
+    """A weight is a tensor or a variable of TensorFlow, where an array is needed.
+
+    Fails: `tff.learning.models.FunctionalModel(initial_weights=([tf.zeros([3])], []), ...)`.
+    Mended: `initial_weights=([np.zeros([3], np.float32)], [])`.
     """
 
 
@@ -1000,7 +1176,9 @@ def signature_without_result(parameter: object | None) -> str:
     return "( -> ?)" if parameter is None else f"({parameter} -> ?)"
 
 
-def returned_nothing(name: str, parameter: object | None, where: str | None) -> TracingError:
+def returned_nothing(
+    name: str, parameter: object | None, where: str | None
+) -> ComputationReturnedNoneError:
     """Returns the error to raise where the function of a computation has no `return`.
 
     Args:
@@ -1019,7 +1197,7 @@ def returned_nothing(name: str, parameter: object | None, where: str | None) -> 
         where:       train.py:12 in `next_fn`
         fix:         end `next_fn` with `return` and the value.
     """
-    return TracingError(
+    return ComputationReturnedNoneError(
         f"`{name}` returns nothing, and a computation has to return a value.",
         problems=["result: expected a value, got None"],
         signature=signature_without_result(parameter),
@@ -1074,9 +1252,11 @@ def boundary(function: Callable[_P, _R]) -> Callable[_P, _R]:
     """Decorates a public entry point: its errors show the user's frames, not ours.
 
     A `FederatedError` that passes through keeps the frames of user code; all frames inside this
-    package and inside the tensor frameworks are dropped from its traceback. Arguments that do not
-    fit the parameters of the function are an `ArgumentError`. Other exceptions pass as they are.
-    With the environment variable `TFF_FULL_TRACEBACKS=1` nothing is dropped.
+    package and inside the tensor frameworks are dropped from its traceback, and so are the errors
+    of a framework that it tells anew, which stay at its `__context__`. Arguments that do not fit
+    the parameters of the function are an `ArgumentError`. What the user's own code raises passes as
+    it is, without these frames either; anything else with all of them. With the environment
+    variable `TFF_FULL_TRACEBACKS=1` nothing is dropped.
 
     Args:
       function: The entry point.
@@ -1098,11 +1278,10 @@ def boundary(function: Callable[_P, _R]) -> Callable[_P, _R]:
                 if isinstance(error, NestingError):
                     raise
                 raise _nesting_error(error) from None
-        except FederatedError as error:
+        except Exception as error:
             # A framework that called this reads the traceback; the outermost boundary cuts it.
-            is_inner = callsites.is_framework_frame(sys._getframe(1))  # pyright: ignore[reportPrivateUsage]
-            if not is_inner and os.environ.get("TFF_FULL_TRACEBACKS") != "1":
-                error.__traceback__ = _without_internal_frames(error.__traceback__)
+            if not callsites.is_framework_frame(sys._getframe(1)):  # pyright: ignore[reportPrivateUsage]
+                hide_internal_frames(error)
             raise
 
     return entry_point
@@ -1116,17 +1295,10 @@ def _was_entered(error: TypeError) -> bool:
 
 def _nesting_error(error: RecursionError) -> NestingError:
     """The error for what is nested deeper than Python's calls may be, at the user's last line."""
-    where = None
-    step = error.__traceback__
-    while step is not None:
-        if callsites.is_user_frame(step.tb_frame):
-            code = step.tb_frame.f_code
-            where = callsites.describe_line(code.co_filename, step.tb_lineno, code.co_name)
-        step = step.tb_next
     return NestingError(
         "this is nested too deep.",
         problems=[f"Python: takes at most {sys.getrecursionlimit()} calls inside one another"],
-        where=where,
+        where=callsites.innermost_user_line(error.__traceback__),
         fix="call computations one after the other, and none from inside itself; a program that "
         "has to be this deep needs a higher `sys.setrecursionlimit(...)`.",
     )
@@ -1138,6 +1310,10 @@ def _call_error(
     """The error for a call whose arguments Python could not bind to the parameters."""
     name = function.__name__
     signature = inspect.signature(function)
+    if name in ("__init__", "__call__"):
+        # Users call the class or the object.
+        name = function.__qualname__.split(".")[-2]
+        signature = signature.replace(parameters=list(signature.parameters.values())[1:])
     names = list(signature.parameters)
     fixes: list[str] = []
     for keyword in keywords:
@@ -1155,15 +1331,63 @@ def _call_error(
     )
 
 
-def _without_internal_frames(traceback: TracebackType | None) -> TracebackType | None:
-    """Returns the traceback with the frames of user code only."""
-    kept: list[TracebackType] = []
-    step = traceback
-    while step is not None:
-        if callsites.is_user_frame(step.tb_frame):
-            kept.append(step)
-        step = step.tb_next
+def hide_internal_frames(error: BaseException) -> None:
+    """Drops from a traceback, and from what it is followed by, the frames users did not write.
+
+    Args:
+      error: An exception that leaves this package. One that is neither of this package nor raised
+        by the user's code is left alone: its frames tell where the mistake in this package is.
+    """
+    if os.environ.get("TFF_FULL_TRACEBACKS") == "1":
+        return
+    steps = list(_steps(error.__traceback__))
+    if isinstance(error, FederatedError):
+        error.__traceback__ = _joined(
+            [step for step in steps if callsites.is_user_frame(step.tb_frame)]
+        )
+        _hide_told_error(error)
+    elif _is_of_user(steps, callsites.is_package_frame):
+        error.__traceback__ = _joined([step for step in steps if not _is_inside(step.tb_frame)])
+
+
+def _hide_told_error(error: FederatedError) -> None:
+    """Lets a traceback not show the error that this one tells anew, unless users raised it."""
+    told = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    steps = [] if told is None else list(_steps(told.__traceback__))
+    if not steps or not callsites.is_framework_frame(steps[0].tb_frame):
+        # None; or an exception that the caller was handling.
+        return
+    if _is_of_user(steps, callsites.is_framework_frame):
+        assert told is not None
+        hide_internal_frames(told)
+    else:
+        error.__cause__, error.__context__ = None, told
+
+
+def _is_of_user(steps: Iterable[TracebackType], is_inside: Callable[[FrameType], bool]) -> bool:
+    """Whether users wrote what is called last, after the last frame of a kind."""
+    found = False
+    for step in steps:
+        if is_inside(step.tb_frame):
+            found = False
+        elif callsites.is_user_frame(step.tb_frame) or callsites.is_rewritten_frame(step.tb_frame):
+            found = True
+    return found
+
+
+def _is_inside(frame: FrameType) -> bool:
+    """Whether this package or a framework is at work, be it to call what the user wrote."""
+    return callsites.is_framework_frame(frame) or callsites.is_rewritten_frame(frame)
+
+
+def _steps(traceback: TracebackType | None) -> Iterator[TracebackType]:
+    while traceback is not None:
+        yield traceback
+        traceback = traceback.tb_next
+
+
+def _joined(steps: Sequence[TracebackType]) -> TracebackType | None:
     result: TracebackType | None = None
-    for step in reversed(kept):
+    for step in reversed(steps):
         result = TracebackType(result, step.tb_frame, step.tb_lasti, step.tb_lineno)
     return result

@@ -72,6 +72,14 @@ class IntrinsicDef:
         """The type, with abstract types for the variables."""
         return self.signature.type
 
+    @property
+    def name(self) -> str:
+        """Its name in capitals, by which it is found in `tff.framework`."""
+        return self.uri.upper()
+
+    def __str__(self) -> str:
+        return self.name
+
     def __repr__(self) -> str:
         return f"IntrinsicDef({self.uri!r})"
 

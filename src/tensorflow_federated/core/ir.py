@@ -8,9 +8,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from tensorflow_federated.core import (
+    arguments,
     errors,
     ir_nodes,
     ir_printing,
+    paths,
     structure,
     type_printing,
 )
@@ -25,8 +27,8 @@ from tensorflow_federated.core.types import (
     FederatedType,
     FunctionType,
     StructType,
-    StructWithPythonType,
     Type,
+    in_container,
     to_type,
 )
 
@@ -106,7 +108,7 @@ class Selection(Node):
         return str(self.index)
 
     def _layout(self) -> type_printing.Layout:
-        return [*self.source._layout(), f".{self.name}" if self.name else f"[{self.index}]"]
+        return [*self.source._layout(), paths.step(self.name, self.index)]
 
     def _drawing(self) -> ir_printing.Drawing:
         return ir_printing.above(f"Sel({self.name or self.index})", self.source._drawing())
@@ -173,9 +175,7 @@ class Struct(structure.Struct[Node], Node):
     @functools.cached_property
     def _type(self) -> Type:
         elements = [(name, node.type_signature) for name, node in self.elements]
-        if self.container is None:
-            return StructType(elements)
-        return StructWithPythonType(elements, self.container)
+        return in_container(elements, self.container)
 
     @property
     def type_signature(self) -> Type:
@@ -365,7 +365,7 @@ class Block(Node):
         """
         pairs = tuple(local_symbols)
         for index, pair in enumerate(pairs):
-            ir_nodes.check_argument(
+            arguments.check_instance(
                 f"local_symbols[{index}]",
                 pair,
                 tuple,
@@ -418,6 +418,27 @@ def call_intrinsic(uri: str, argument: Node | None, result_type: Type) -> Call:
     return Call(Intrinsic(uri, FunctionType(parameter, result_type)), argument)
 
 
+def argument_of(call: Node) -> Node:
+    """The argument of a call that has one."""
+    assert isinstance(call, Call)
+    assert call.argument is not None
+    return call.argument
+
+
+def called_intrinsic(node: Node) -> Intrinsic | None:
+    """The intrinsic that a node is a call of; None if it is none.
+
+    Examples:
+      >>> import numpy as np
+      >>> key = call_intrinsic("random_key", None, to_type((np.int64, [2])))
+      >>> print(called_intrinsic(key), called_intrinsic(Reference("x", np.int32)))
+      random_key None
+    """
+    if isinstance(node, Call) and isinstance(node.function, Intrinsic):
+        return node.function
+    return None
+
+
 def unplaced(type_signature: Type) -> Type:
     """The member type of a federated type; any other type as it is."""
     return type_signature.member if isinstance(type_signature, FederatedType) else type_signature
@@ -431,7 +452,7 @@ def _position(source_type: StructType, name: str | None, index: int | None) -> i
             problems=[f"name: got {name!r}", f"index: got {index!r}"],
         )
     if index is not None:
-        ir_nodes.check_argument("index", index, int, "a position is an integer.")
+        arguments.check_instance("index", index, int, "a position is an integer.")
         if not 0 <= index < len(source_type):
             raise errors.StructureError(
                 f"cannot select element {index} of a structure of {len(source_type)}.",
@@ -439,7 +460,7 @@ def _position(source_type: StructType, name: str | None, index: int | None) -> i
             )
         return index
     assert name is not None
-    ir_nodes.check_argument(
+    arguments.check_instance(
         "name",
         name,
         str,

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from tensorflow_federated.core import (
+    arguments,
     errors,
     intrinsic_defs,
     ir_nodes,
@@ -102,7 +103,7 @@ class Intrinsic(Node):
                 f"there is no intrinsic {uri!r}.",
                 fix=None if nearest is None else f"did you mean {nearest!r}?",
             )
-        ir_nodes.check_argument(
+        arguments.check_instance(
             "type_signature",
             type_signature,
             FunctionType,
@@ -145,7 +146,7 @@ class Placement(Node):
     literal: placements.PlacementLiteral
 
     def __post_init__(self) -> None:
-        ir_nodes.check_argument(
+        arguments.check_instance(
             "literal",
             self.literal,
             placements.PlacementLiteral,
@@ -195,7 +196,7 @@ class Literal(Node):
           ArgumentError: if the type is none of a tensor.
           LiteralError: if the value is not of the type.
         """
-        ir_nodes.check_argument(
+        arguments.check_instance(
             "type_signature", type_signature, TensorType, "only tensors can be literals."
         )
         vars(self).update(value=literals.to_constant(value, type_signature), type=type_signature)

@@ -8,7 +8,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from typing import NoReturn
 
-from tensorflow_federated.core import errors, ir_printing, type_printing
+from tensorflow_federated.core import arguments, errors, ir_printing, type_printing
 from tensorflow_federated.core.types import Type
 
 
@@ -98,7 +98,7 @@ class Node:
 
 def check_node(label: str, value: object) -> None:
     """Raises an `ArgumentError` if a part of a node is no node."""
-    check_argument(
+    arguments.check_instance(
         label,
         value,
         Node,
@@ -109,14 +109,4 @@ def check_node(label: str, value: object) -> None:
 
 def check_name(label: str, value: object) -> None:
     """Raises an `ArgumentError` if a name is no string."""
-    check_argument(label, value, str, "a name in a program is a string.")
-
-
-def check_argument(
-    label: str, value: object, expected: type, summary: str, fix: str | None = None
-) -> None:
-    """Raises an `ArgumentError` if an argument is not of a Python class."""
-    if not isinstance(value, expected):
-        raise errors.ArgumentError(
-            summary, problems=[f"{label}: got {errors.describe_object(value)}"], fix=fix
-        )
+    arguments.check_instance(label, value, str, "a name in a program is a string.")

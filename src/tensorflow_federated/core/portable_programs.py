@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import dataclasses
 import operator
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from tensorflow_federated.core import containers, portable, trees
-from tensorflow_federated.core.types import FunctionType, StructType, Type
+from tensorflow_federated.core import portable, trees, type_trees
+from tensorflow_federated.core.types import FunctionType
 
 # The types that `operator` declares are known in part only.
 _python: Any = operator
@@ -142,7 +142,7 @@ class PortableProgram:
         for operation in self.operations:
             values.append(apply(operation, xp, lambda given: _resolve(given, values, xp)))
         results = iter([_resolve(result, values, xp) for result in self.results])
-        return _pack(self.type_signature.result, results)
+        return type_trees.build(self.type_signature.result, lambda _: next(results))
 
 
 def apply(operation: Operation, xp: portable.ArrayNamespace, resolve: Callable[[Any], Any]) -> Any:
@@ -173,11 +173,3 @@ def _resolve(given: Any, values: Sequence[Any], xp: portable.ArrayNamespace) -> 
     if isinstance(given, Position):
         return values[given.index]
     return xp.asarray(given) if isinstance(given, (np.ndarray, np.generic)) else given
-
-
-def _pack(type_signature: Type, leaves: Iterator[Any]) -> Any:
-    if isinstance(type_signature, StructType):
-        return containers.pack(
-            type_signature, [_pack(each, leaves) for _, each in type_signature.items()]
-        )
-    return next(leaves)

@@ -16,6 +16,7 @@ from tensorflow_federated.core import (
     portable,
     portable_programs,
     trees,
+    type_trees,
 )
 from tensorflow_federated.core.portable_programs import Operation, PortableProgram, Position
 from tensorflow_federated.core.types import FunctionType, StructType, TensorType, Type
@@ -53,7 +54,7 @@ def record(
     recorder = _Recorder(name)
     arguments: list[Any] = []
     if type_signature.parameter is not None:
-        arguments.append(_map_type(type_signature.parameter, recorder.new_symbol))
+        arguments.append(type_trees.build(type_signature.parameter, recorder.new_symbol))
     try:
         # What is computed of constants alone is computed now, as in `execution.numpy_domain`.
         with np.errstate(all="ignore"):
@@ -66,24 +67,13 @@ def record(
     return PortableProgram(type_signature, tuple(recorder.operations), tuple(leaves))
 
 
-def _map_type(type_signature: Type, make: Callable[[TensorType], Any]) -> Any:
-    if isinstance(type_signature, StructType):
-        elements = [_map_type(each, make) for _, each in type_signature.items()]
-        return containers.pack(type_signature, elements)
-    assert isinstance(type_signature, TensorType)
-    return make(type_signature)
-
-
 def _result_leaves(value: Any, type_signature: Type, recorder: _Recorder) -> Iterator[Any]:
     if isinstance(type_signature, StructType):
-        elements = containers.unpack(value)
         names = [name for name, _ in type_signature.items()]
-        if elements is None or len(elements) != len(names):
+        ordered = containers.in_order(containers.unpack(value) or [], names)
+        if ordered is None:
             raise recorder.error(f"its result is not of the type {type_signature}")
-        given = dict(elements)
-        by_name = None not in given and set(given) == set(names)
-        for index, (name, each) in enumerate(type_signature.items()):
-            element = given[name] if by_name else elements[index][1]
+        for element, each in zip(ordered, type_signature.children(), strict=True):
             yield from _result_leaves(element, each, recorder)
         return
     assert isinstance(type_signature, TensorType)
@@ -108,7 +98,8 @@ class _Recorder:
             fix="write it with the operators and the operations of `core.portable` only.",
         )
 
-    def new_symbol(self, tensor_type: TensorType) -> Symbol:
+    def new_symbol(self, tensor_type: Type) -> Symbol:
+        assert isinstance(tensor_type, TensorType)
         index, self._num_values = self._num_values, self._num_values + 1
         return Symbol(self, index, tensor_type)
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from tensorflow_federated.core import errors, intrinsic_calls, intrinsic_defs, ir, structure
+from tensorflow_federated.core import errors, intrinsic_calls, intrinsic_defs, ir, paths, structure
 from tensorflow_federated.core.tracing import Value, as_value
 
 
@@ -137,7 +137,7 @@ def _check_constants(
     def visit(node: ir.Node, path: str) -> None:
         if isinstance(node, ir.Struct):
             for index, (name, element) in enumerate(structure.iter_elements(node)):
-                visit(element, f"{path}[{index}]" if name is None else f"{path}.{name}")
+                visit(element, path + paths.step(name, index))
         elif isinstance(node, ir.Literal):
             number = np.asarray(node.value)
             is_integer = number.shape == () and number.dtype.kind in "iu"

@@ -374,14 +374,14 @@ class _Matching:
                 continue
             position = homes[0].position
             for path, part in constraint.misfits(self.variables):
-                text = f"{self._path(constraint.letter, position, path)}: expected "
+                text = f"{self._path(position, path)}: expected "
                 whole = part if path or homes[0].in_function else self._arguments[position]
                 found.setdefault(position, []).append(
                     Problem(f"{text}{constraint.words}, got {whole}", constraint.error)
                 )
         return found
 
-    def _path(self, letter: str, position: int, path: str) -> str:
+    def _path(self, position: int, path: str) -> str:
         name, pattern = self._signature.names[position], self._signature.parameters[position]
         if isinstance(pattern, FunctionType):
             return f"{name}.result{path}"

@@ -61,6 +61,8 @@ def read_spec(obj: object) -> Spec | None:
     words = dtypes.words_of_key(obj)
     if words is not None:
         return TensorSpec(dtypes.as_dtype(np.uint32), (words,))
+    if _is_of_numpy(obj):
+        return TensorSpec(dtypes.as_dtype(obj), ())
     framework_spec = _framework_spec(obj)
     if framework_spec is not None:
         return framework_spec
@@ -72,6 +74,11 @@ def read_spec(obj: object) -> Spec | None:
     if isinstance(obj, (list, tuple)):
         return _read_list_or_tuple(cast("Sequence[object]", obj))
     return None
+
+
+def _is_of_numpy(obj: object) -> bool:
+    """Whether it is a dtype, or a class of scalars, one that tensors can have or not."""
+    return isinstance(obj, np.dtype) or (isinstance(obj, type) and issubclass(obj, np.generic))
 
 
 def _named_struct(elements: Sequence[tuple[Any, object]], container: type[Any]) -> StructSpec:
@@ -89,9 +96,9 @@ def _read_list_or_tuple(items: Sequence[object]) -> Spec:
         dtype = dtypes.find_dtype(items[0])
         if dtype is not None and shapes.is_shape(items[1]):
             return TensorSpec(dtype, shapes.as_shape(items[1]))
-        if is_named_pair(items):
-            # One pair alone is one named element, as in TFF.
-            return StructSpec([cast("tuple[str, object]", items)], tuple)
+    if is_named_pair(tuple(items)) and not fields.is_named_tuple(items):
+        # One pair alone is one named element, as in TFF.
+        return StructSpec([cast("tuple[str, object]", tuple(items))], type(items))
     if any(is_named_pair(item) for item in items):
         return StructSpec([as_element(item) for item in items], None)
     return StructSpec([(None, item) for item in items], type(items))

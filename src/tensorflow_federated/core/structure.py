@@ -56,6 +56,7 @@ class Struct(Generic[_T_co]):
     _positions: dict[str, int]
     _hash: int | None
 
+    @errors.boundary
     def __init__(self, elements: Iterable[tuple[str | None, _T_co]]) -> None:
         """Builds a struct.
 
@@ -116,6 +117,7 @@ class Struct(Generic[_T_co]):
     def __getitem__(self, key: int | str) -> _T_co: ...
     @overload
     def __getitem__(self, key: slice) -> tuple[_T_co, ...]: ...
+    @errors.boundary
     def __getitem__(self, key: int | str | slice) -> _T_co | tuple[_T_co, ...]:
         if isinstance(key, slice):
             return self._values[key]
@@ -123,10 +125,12 @@ class Struct(Generic[_T_co]):
             return self._values[self._position(key)]
         if not -len(self._values) <= key < len(self._values):
             raise errors.ElementIndexError(
-                f"There is no element {key} in a struct of length {len(self._values)}."
+                f"There is no element {key} in a struct of length {len(self._values)}.",
+                fix=f"count from 0 to {len(self._values) - 1}." if self._values else None,
             )
         return self._values[key]
 
+    @errors.boundary
     def __getattr__(self, name: str) -> _T_co:
         if name.startswith("__"):
             # Protocols probe for these (`__array__`, `__deepcopy__`): no place for a long message.
@@ -175,7 +179,7 @@ class Struct(Generic[_T_co]):
             raise errors.ElementNameError(
                 f"There is no element `{name}` in a struct of length {len(self._values)}.",
                 problems=[f"names: {known}"] if known else ["names: none"],
-                fix=None if nearest is None else f"did you mean `{nearest}`?",
+                fix="use one of these names." if nearest is None else f"did you mean `{nearest}`?",
             )
         return position
 
@@ -209,6 +213,7 @@ def _printed(name: str | None, value: object) -> str:
     return str(value) if name is None else f"{name}={value}"
 
 
+@errors.boundary
 def to_elements(struct: Struct[_T]) -> list[tuple[str | None, _T]]:
     """Returns the pairs of name, or None, and element.
 
@@ -222,6 +227,7 @@ def to_elements(struct: Struct[_T]) -> list[tuple[str | None, _T]]:
     return list(iter_elements(struct))
 
 
+@errors.boundary
 def iter_elements(struct: Struct[_T]) -> Iterator[tuple[str | None, _T]]:
     """Iterates over the pairs of name, or None, and element.
 
@@ -236,6 +242,7 @@ def iter_elements(struct: Struct[_T]) -> Iterator[tuple[str | None, _T]]:
     return zip(struct._names, struct._values, strict=True)  # pyright: ignore[reportPrivateUsage]
 
 
+@errors.boundary
 def name_list(struct: Struct[Any]) -> list[str]:
     """Returns the names of the named elements, in order.
 
@@ -246,6 +253,7 @@ def name_list(struct: Struct[Any]) -> list[str]:
     return [name for name, _ in iter_elements(struct) if name is not None]
 
 
+@errors.boundary
 def name_list_with_nones(struct: Struct[Any]) -> list[str | None]:
     """Returns the name of each element, None where it has none.
 
@@ -256,6 +264,7 @@ def name_list_with_nones(struct: Struct[Any]) -> list[str | None]:
     return [name for name, _ in iter_elements(struct)]
 
 
+@errors.boundary
 def name_to_index_map(structure: Struct[Any]) -> dict[str, int]:
     """Returns the position of each named element.
 
@@ -270,6 +279,7 @@ def name_to_index_map(structure: Struct[Any]) -> dict[str, int]:
     }
 
 
+@errors.boundary
 def has_field(structure: Struct[Any], field: str) -> bool:
     """Returns whether the struct has an element of that name.
 
@@ -280,26 +290,34 @@ def has_field(structure: Struct[Any], field: str) -> bool:
     return field in name_list(structure)
 
 
+@errors.boundary
 def flatten(struct: object) -> list[Any]:
-    """Returns the leaves of a nested struct, depth first; anything but a `Struct` is a leaf.
+    """Returns the leaves of a nested struct, depth first.
+
+    Python containers are looked into as well, mappings in the order of their keys.
 
     Args:
-      struct: A struct of structs and leaves, or a leaf.
+      struct: A struct or a container of structs, containers and leaves, or a leaf.
 
     Examples:
       >>> flatten(Struct.named(a=1, b=Struct.unnamed(2, [3, 4])))
-      [1, 2, [3, 4]]
+      [1, 2, 3, 4]
       >>> flatten(5)
       [5]
     """
-    if not isinstance(struct, Struct):
+    elements = _elements_of(struct)
+    if elements is None:
         return [struct]
-    leaves: list[Any] = []
-    for element in cast("Struct[Any]", struct):
-        leaves.extend(flatten(element))
-    return leaves
+    if isinstance(struct, Mapping):
+        elements = sorted(elements, key=_key_of)
+    return [leaf for _, element in elements for leaf in flatten(element)]
 
 
+def _key_of(element: tuple[Any, Any]) -> Any:
+    return element[0]
+
+
+@errors.boundary
 def pack_sequence_as(structure: Any, flat_sequence: Sequence[Any]) -> Any:
     """Returns a struct like `structure` with other leaves: the inverse of `flatten`.
 
@@ -308,18 +326,33 @@ def pack_sequence_as(structure: Any, flat_sequence: Sequence[Any]) -> Any:
       flat_sequence: As many leaves as `structure` has, in the order of `flatten`.
 
     Raises:
-      StructureError: If the number of leaves differs.
+      TypeMismatchError: If there are Python containers in the structure.
+      ElementIndexError: If there are too few leaves.
+      StructureError: If there are too many leaves.
 
     Examples:
       >>> print(pack_sequence_as(Struct.named(a=1, b=Struct.unnamed(2, 3)), [7, 8, 9]))
       <a=7,b=<8,9>>
     """
-    needed = len(flatten(structure))
-    if needed != len(flat_sequence):
-        raise errors.StructureError(
-            f"The structure has {needed} leaves, but {len(flat_sequence)} were given."
+    _check_structs_only(structure)
+    needed, given = len(flatten(structure)), len(flat_sequence)
+    if needed != given:
+        raise (errors.ElementIndexError if given < needed else errors.StructureError)(
+            f"The structure has {needed} leaves, but {given} were given."
         )
     return _packed(structure, iter(flat_sequence))
+
+
+def _check_structs_only(structure: object) -> None:
+    elements = _elements_of(structure)
+    if elements is not None and not isinstance(structure, Struct):
+        raise errors.TypeMismatchError(
+            "Leaves can be put into structs only, not into Python containers.",
+            problems=[f"structure: got {structure!r}"],
+            fix="convert it with `tff.structure.from_container(structure, recursive=True)`.",
+        )
+    for _, element in elements or ():
+        _check_structs_only(element)
 
 
 def _packed(structure: Any, leaves: Iterator[Any]) -> Any:
@@ -329,10 +362,12 @@ def _packed(structure: Any, leaves: Iterator[Any]) -> Any:
     return Struct([(name, _packed(value, leaves)) for name, value in iter_elements(nested)])
 
 
+@errors.boundary
 def is_same_structure(a: Struct[Any], b: Struct[Any]) -> bool:
     """Returns whether two structs have the same names and nesting, whatever the leaves are.
 
-    Python containers inside are compared too: lists and tuples by length, mappings by their keys.
+    Python containers inside are compared too: lists and tuples by class and length, mappings by
+    their keys.
 
     Examples:
       >>> is_same_structure(Struct.named(a=1), Struct.named(a="x"))
@@ -359,9 +394,8 @@ def _same(a: object, b: object) -> bool:
         left, right = cast("Mapping[Any, Any]", a), cast("Mapping[Any, Any]", b)
         return left.keys() == right.keys() and all(_same(left[key], right[key]) for key in left)
     if isinstance(a, (list, tuple)) or isinstance(b, (list, tuple)):
-        if not (isinstance(a, (list, tuple)) and isinstance(b, (list, tuple))):
-            return False
-        return _all_same(cast("Sequence[Any]", a), cast("Sequence[Any]", b))
+        left, right = cast("Sequence[Any]", a), cast("Sequence[Any]", b)
+        return type(left) is type(right) and _all_same(left, right)
     return True
 
 
@@ -370,19 +404,20 @@ def _all_same(a: Iterable[Any], b: Iterable[Any]) -> bool:
     return len(first) == len(second) and all(map(_same, first, second))
 
 
+@errors.boundary
 def map_structure(fn: Callable[..., Any], *structures: Any) -> Any:
     """Applies a function to the leaves of one struct, or to the matching leaves of several.
 
     Args:
       fn: A function of as many arguments as there are structures.
-      *structures: Structs of the same structure, or leaves.
+      *structures: Structs of the same structure, Python containers of the same form, or leaves.
 
     Returns:
-      A struct of the results, of the same structure.
+      The results, in the form of the first structure.
 
     Raises:
-      TypeMismatchError: If the structures differ.
-      ArgumentError: If there is no structure.
+      TypeMismatchError: If the structures differ, or there are Python containers in structs.
+      StructureError: If there is no structure, or only some are structs.
 
     Examples:
       >>> s = Struct.named(a=1, b=2)
@@ -393,15 +428,28 @@ def map_structure(fn: Callable[..., Any], *structures: Any) -> Any:
         raise errors.StructureError("`map_structure` needs at least one structure.")
     first = structures[0]
     for position, other in enumerate(structures[1:], 1):
-        both = isinstance(first, Struct) and isinstance(other, Struct)
-        neither = not isinstance(first, Struct) and not isinstance(other, Struct)
-        if not neither and not (both and _same(cast("object", first), cast("object", other))):
-            raise errors.TypeMismatchError(
+        if not _same(first, other):
+            both = isinstance(first, Struct) and isinstance(other, Struct)
+            raise (errors.TypeMismatchError if both else errors.StructureError)(
                 "`map_structure` needs structures with the same names and nesting.",
                 problems=[f"structures[0]: {first}", f"structures[{position}]: {other}"],
             )
-    columns = [flatten(each) for each in structures]
-    return pack_sequence_as(first, [fn(*leaves) for leaves in zip(*columns, strict=True)])
+    if isinstance(first, Struct):
+        _check_structs_only(cast("object", first))
+    return _mapped(fn, structures)
+
+
+def _mapped(fn: Callable[..., Any], structures: Sequence[Any]) -> Any:
+    first: object = structures[0]
+    columns = [_elements_of(each) for each in structures]
+    if columns[0] is None:
+        return fn(*structures)
+    by_key = isinstance(first, Mapping)
+    results: list[tuple[str | None, Any]] = []
+    for position, (name, _) in enumerate(columns[0]):
+        row = [dict(each or ())[name] if by_key else (each or ())[position][1] for each in columns]
+        results.append((name, _mapped(fn, row)))
+    return _rebuilt(structures[0], results)
 
 
 def from_container(value: Any, recursive: bool = False) -> Struct[Any]:
@@ -420,6 +468,9 @@ def from_container(value: Any, recursive: bool = False) -> Struct[Any]:
       >>> print(from_container({"b": 1, "a": [1, 2]}, recursive=True))
       <b=1,a=<1,2>>
     """
+    container: object = value
+    if isinstance(container, Struct) and not recursive:
+        return cast("Struct[Any]", container)
     elements = _elements_of(value)
     if elements is None:
         raise errors.TypeMismatchError(
@@ -446,6 +497,7 @@ def _struct_if_container(value: object) -> object:
     return value if _elements_of(value) is None else from_container(value, recursive=True)
 
 
+@errors.boundary
 def to_odict(struct: Struct[Any], recursive: bool = False) -> collections.OrderedDict[str, Any]:
     """Returns the elements by name.
 
@@ -473,6 +525,7 @@ def to_odict(struct: Struct[Any], recursive: bool = False) -> collections.Ordere
     return result
 
 
+@errors.boundary
 def to_odict_or_tuple(
     struct: Struct[Any], recursive: bool = True
 ) -> collections.OrderedDict[str, Any] | tuple[Any, ...]:
@@ -507,6 +560,7 @@ def to_odict_or_tuple(
     return tuple(values)
 
 
+@errors.boundary
 def update_struct(structure: Any, **kwargs: Any) -> Any:
     """Returns a copy of a structure in which some named elements are replaced.
 
@@ -518,7 +572,7 @@ def update_struct(structure: Any, **kwargs: Any) -> Any:
       A structure of the same container.
 
     Raises:
-      ElementNameError: If a name does not exist.
+      ElementKeyError: If a name does not exist.
       TypeMismatchError: If `structure` has no named elements.
 
     Examples:
@@ -538,7 +592,7 @@ def update_struct(structure: Any, **kwargs: Any) -> Any:
     names = [name for name, _ in elements]
     unknown = [name for name in kwargs if name not in names]
     if unknown:
-        raise errors.ElementNameError(
+        raise errors.ElementKeyError(
             "The structure has no element of that name.",
             problems=[f"unknown: {', '.join(unknown)}", f"names: {', '.join(map(str, names))}"],
         )
@@ -557,6 +611,8 @@ def _rebuilt(structure: Any, elements: list[tuple[str | None, Any]]) -> Any:
         return collections.defaultdict(factory, elements)
     if isinstance(structure, Mapping):
         return container(elements)
+    if isinstance(structure, (list, tuple)) and not fields.is_named_tuple(structure):
+        return container([element for _, element in elements])
     return container(**{str(name): value for name, value in elements})
 
 

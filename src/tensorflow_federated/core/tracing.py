@@ -14,8 +14,9 @@ Examples:
 
 from __future__ import annotations
 
+import contextlib
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import Any, NoReturn, cast
 
 import numpy as np
@@ -215,8 +216,7 @@ class Value(computations.TypedObject):
             return getattr(self, key)
         length = len(self)
         if isinstance(key, slice):
-            selected = [self._select(i) for i in range(*key.indices(length))]
-            return as_value(structure.Struct([(None, v) for v in selected]))
+            return self._select_several(range(*key.indices(length)))
         index = key + length if key < 0 else key
         if not 0 <= index < length:
             raise errors.ElementIndexError(
@@ -252,12 +252,31 @@ class Value(computations.TypedObject):
         return self._context.bind(ir.Call(self._node, node))
 
     def _select(self, index: int) -> Value:
+        if isinstance(self.type_signature, FederatedType):
+            return self._select_where_it_is(lambda member: ir.Selection(member, index=index))
+        return Value(ir.select(self._node, index), self._context)
+
+    def _select_several(self, indices: Sequence[int]) -> Value:
+        struct_type = ir.unplaced(self.type_signature)
+        assert isinstance(struct_type, StructType)
         if not isinstance(self.type_signature, FederatedType):
-            return Value(ir.select(self._node, index), self._context)
-        member = self.type_signature.member
+            return as_value(structure.Struct([(None, self._select(index)) for index in indices]))
+        names = ir.element_names(struct_type)
+        return self._select_where_it_is(
+            lambda member: ir.Struct(
+                [(names[index], ir.Selection(member, index=index)) for index in indices]
+            )
+        )
+
+    def _select_where_it_is(self, select: Callable[[ir.Node], ir.Node]) -> Value:
+        federated_type = self.type_signature
+        assert isinstance(federated_type, FederatedType)
         name = self._context.fresh_name("x")
-        selector = ir.Lambda(name, member, ir.Selection(ir.Reference(name, member), index=index))
-        return apply_at_placement(self._context, selector, self._node)
+        member = ir.Reference(name, federated_type.member)
+        selector = ir.Lambda(name, federated_type.member, select(member))
+        return apply_at_placement(
+            self._context, selector, self._node, all_equal=federated_type.all_equal
+        )
 
     def _refuse(
         self,
@@ -318,14 +337,27 @@ class Value(computations.TypedObject):
     __int__ = __complex__ = __float__
 
 
-def apply_at_placement(context: TracingContext, fn: ir.Node, argument: ir.Node) -> Value:
-    """Applies a function to a federated value where the value is."""
+def apply_at_placement(
+    context: TracingContext, fn: ir.Node, argument: ir.Node, all_equal: bool = False
+) -> Value:
+    """Applies a function to a federated value where the value is.
+
+    Args:
+      context: the computation that is being traced.
+      fn: the function.
+      argument: the federated value.
+      all_equal: whether to keep that all clients have the same value.
+
+    Returns:
+      The federated result.
+    """
     argument_type, fn_type = argument.type_signature, fn.type_signature
     assert isinstance(argument_type, FederatedType)
     assert isinstance(fn_type, FunctionType)
-    at_server = argument_type.placement is placements.SERVER
-    uri = "federated_apply" if at_server else "federated_map"
-    result = FederatedType(fn_type.result, argument_type.placement)
+    uri = "federated_map_all_equal" if all_equal else "federated_map"
+    if argument_type.placement is placements.SERVER:
+        uri, all_equal = "federated_apply", True
+    result = FederatedType(fn_type.result, argument_type.placement, all_equal)
     pair = ir.Struct(((None, fn), (None, argument)))
     return context.bind(ir.call_intrinsic(uri, pair, result))
 
@@ -371,6 +403,7 @@ def to_value(
 
     Raises:
       TypeMismatchError: if the object cannot be a value, or is not of the type.
+      LiteralError: if it is a constant that is not of the type.
       TracingError: if a value belongs to another computation.
 
     Examples:
@@ -395,7 +428,12 @@ def to_value(
         value = value if federated is None else federated
     differences = expected.differences(value.type_signature, path="value")
     if differences:
-        raise errors.TypeMismatchError(
+        error_class = errors.TypeMismatchError
+        if isinstance(value.node, ir.Literal):
+            error_class = errors.LiteralError
+        elif isinstance(arg, Value) or isinstance(expected, StructType):
+            error_class = errors.TypeNotAssignableError
+        raise error_class(
             "the value is not of the type that is expected.",
             problems=differences,
             signature=expected,
@@ -448,10 +486,14 @@ def _to_node(arg: Any, hint: Type | None, context: TracingContext) -> ir.Node:
             ),
             containers.container_of(arg),
         )
-    return _to_literal(arg, context)
+    return _to_literal(arg, hint, context)
 
 
-def _to_literal(arg: Any, context: TracingContext) -> ir.Literal:
+def _to_literal(arg: Any, hint: Type | None, context: TracingContext) -> ir.Literal:
+    if isinstance(arg, (int, float, complex)) and isinstance(hint, TensorType):
+        constant = _constant_of_kind(arg, hint)
+        if constant is not None:
+            return constant
     try:
         type_signature = type_inference.infer_type(arg)
     except errors.TypeMismatchError as error:
@@ -474,11 +516,24 @@ def _to_literal(arg: Any, context: TracingContext) -> ir.Literal:
     return ir.Literal(array[()] if array.ndim == 0 else array, type_signature)
 
 
+def _constant_of_kind(number: complex, tensor_type: TensorType) -> ir.Literal | None:
+    """The constant of a Python number, in another size of the dtype that it is inferred to have."""
+    own_dtype = np.dtype(type(number))
+    if tensor_type.shape != () or tensor_type.dtype.kind not in {"i": "iu"}.get(
+        own_dtype.kind, own_dtype.kind
+    ):
+        return None
+    try:
+        return ir.Literal(tensor_type.dtype.type(number), tensor_type)
+    except OverflowError:
+        return None
+
+
 def _trace_federated(
     fn: Callable[..., Any], parameter_type: Type | None, unpack: bool, name: str
 ) -> ir.Lambda:
     context = TracingContext(name, parameter_type)
-    with contexts.install(context):
+    with contexts.install(context), _told_what_no_framework_can(context):
         if parameter_type is None:
             parameter_name = None
             result = fn()
@@ -495,10 +550,41 @@ def _trace_federated(
                 result = fn(argument)
         if result is None:
             raise errors.returned_nothing(name, parameter_type, callsites.line_of(fn))
-        node = as_value(result).node
+        try:
+            node = as_value(result).node
+        except errors.UntypedObjectError as error:
+            raise errors.UntypedResultError(
+                f"`{name}` returns what has no type in this language.",
+                problems=[each.replace("value:", "result:", 1) for each in error.problems],
+                signature=context.signature,
+                where=callsites.line_of(fn),
+                fix=error.fix,
+            ) from None
     if context.bindings:
         node = ir.Block(tuple(context.bindings), node)
     return ir.Lambda(parameter_name, parameter_type, node)
+
+
+@contextlib.contextmanager
+def _told_what_no_framework_can(context: TracingContext) -> Generator[None]:
+    """Tells anew what a framework says that finds a value where it needs an array.
+
+    JAX has no method that a value could have to tell it itself.
+    """
+    try:
+        yield
+    except Exception as error:
+        is_ours = isinstance(error, errors.FederatedError)
+        if is_ours or f"{Value.__module__}.{Value.__qualname__}" not in str(error):
+            raise
+        raise errors.TypeMismatchError(
+            "a value of a federated computation is no array: it holds no data while the "
+            "computation is traced.",
+            problems=["value: given to a function on arrays"],
+            signature=context.signature,
+            where=callsites.innermost_user_line(error.__traceback__),
+            fix=_IN_A_LOCAL_COMPUTATION,
+        ) from None
 
 
 federated_computation = computations.Decorator(

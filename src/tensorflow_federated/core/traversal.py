@@ -158,6 +158,32 @@ class FreshNames:
         return name
 
 
+def as_lambda(function: ir.Node, names: FreshNames | None = None) -> ir.Lambda:
+    """A function as a lambda; one of another kind becomes the call of it.
+
+    Args:
+      function: the function.
+      names: makes the name of the parameter; one that is not free in the function if None.
+
+    Returns:
+      The lambda, or the function itself if it is one.
+
+    Examples:
+      >>> import numpy as np
+      >>> print(as_lambda(ir.Reference("f", FunctionType(np.int32, np.int32))))
+      (arg -> f(arg))
+    """
+    if isinstance(function, ir.Lambda):
+        return function
+    function_type = function.type_signature
+    assert isinstance(function_type, FunctionType)
+    if function_type.parameter is None:
+        return ir.Lambda(None, None, ir.Call(function))
+    names = names or FreshNames(free_names(function))
+    parameter = ir.Reference(names.fresh("arg"), function_type.parameter)
+    return ir.Lambda(parameter.name, parameter.type, ir.Call(function, parameter))
+
+
 def check_ir(node: ir.Node, *, unique_names: bool = False, closed: bool = True) -> None:
     """Checks what holds of every program, whatever pass it comes from.
 

@@ -9,7 +9,7 @@ import collections
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, cast
 
-from tensorflow_federated.core import containers, errors, fields, structure
+from tensorflow_federated.core import containers, errors, fields, paths, structure
 
 
 def leaves(tree: Any) -> list[Any]:
@@ -94,7 +94,7 @@ def _map(fn: Callable[..., Any], trees: tuple[Any, ...], path: str) -> Any:
     for position, tree in enumerate(trees[1:], 1):
         columns.append(_elements_by(names, tree, path, position))
     results = [
-        _map(fn, row, f"{path}.{name}" if name is not None else f"{path}[{index}]")
+        _map(fn, row, path + paths.step(name, index))
         for index, (name, row) in enumerate(zip(names, zip(*columns, strict=True), strict=True))
     ]
     return _rebuild(trees[0], names, results)

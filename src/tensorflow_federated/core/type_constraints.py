@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TypeAlias
 
-from tensorflow_federated.core import containers, dtypes, errors
+from tensorflow_federated.core import containers, dtypes, errors, paths, shapes
 from tensorflow_federated.core.types import (
     FederatedType,
     FunctionType,
@@ -51,8 +51,7 @@ def leaves(type_signature: Type, path: str = "") -> Iterator[tuple[str, Type]]:
     """
     if isinstance(type_signature, StructType) and not containers.is_composite(type_signature):
         for index, (name, element) in enumerate(type_signature.items()):
-            step = f"[{index}]" if name is None else f".{name}"
-            yield from leaves(element, path + step)
+            yield from leaves(element, path + paths.step(name, index))
     else:
         yield path, type_signature
 
@@ -124,7 +123,7 @@ def is_scalar(tensor: TensorType) -> bool:
 
 def has_known_shape(tensor: TensorType) -> bool:
     """Whether all sizes of a tensor are known."""
-    return tensor.shape is not None and None not in tensor.shape
+    return shapes.is_shape_fully_defined(tensor.shape)
 
 
 def _is_integer(type_signature: Type) -> bool:

@@ -15,6 +15,7 @@ from __future__ import annotations
 import collections
 import keyword
 import re
+import threading
 import weakref
 from collections.abc import Mapping
 from typing import Any, NamedTuple, cast
@@ -366,13 +367,16 @@ def _can_be_named_tuple(class_name: str, names: list[str | None]) -> bool:
 _made: weakref.WeakValueDictionary[tuple[str, tuple[str, ...]], type[Any]] = (
     weakref.WeakValueDictionary()
 )
+_made_lock = threading.Lock()
 
 
 def _fresh_named_tuple(class_name: str, names: tuple[str, ...]) -> type[Any]:
     """The same class for the same names, so that the types of two computations are identical."""
     key = class_name, names
-    container = _made.get(key)
-    if container is None:
-        fields_of = [(name, Any) for name in names]
-        container = _made[key] = cast("type[Any]", cast("Any", NamedTuple)(class_name, fields_of))
+    with _made_lock:
+        container = _made.get(key)
+        if container is None:
+            fields_of = [(name, Any) for name in names]
+            made = cast("Any", NamedTuple)(class_name, fields_of)
+            container = _made[key] = cast("type[Any]", made)
     return container

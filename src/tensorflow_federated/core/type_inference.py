@@ -7,7 +7,7 @@ from typing import Any, cast
 import numpy as np
 
 from tensorflow_federated.core import containers, dtypes, errors, foreign_arrays, types
-from tensorflow_federated.core.types import SequenceType, StructType, TensorType, Type
+from tensorflow_federated.core.types import SequenceType, TensorType, Type
 
 _SCALARS_AND_ARRAYS = (bool, int, float, complex, str, bytes, np.ndarray, np.generic)
 
@@ -41,15 +41,11 @@ def infer_type(value: Any) -> Type:
         return SequenceType(types.to_type(element_spec))
     elements = containers.unpack(value)
     if elements is not None:
-        inferred = [(name, infer_type(element)) for name, element in elements]
-        container = containers.container_of(value)
-        if container is None:
-            return StructType(inferred)
-        return types.StructWithPythonType(inferred, container)
-    if hasattr(value, "dtype") and hasattr(value, "shape"):
+        return containers.type_of(value, [(name, infer_type(each)) for name, each in elements])
+    if hasattr(value, "dtype") and hasattr(value, "shape") and not isinstance(value, type):
         shape = tuple(None if d is None else int(d) for d in value.shape)
         return TensorType(dtypes.as_dtype(value.dtype), shape)
-    raise errors.TypeMismatchError(
+    raise errors.UntypedObjectError(
         "a value of this Python type has no type in this language.",
         problems=[f"value: got {errors.describe_object(value)}"],
         fix="give a number, a string, an array, a dataset, a computation, or a structure of these.",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tensorflow_federated.core import dtypes
+from tensorflow_federated.core import dtypes, placements
 from tensorflow_federated.core.types import (
     FederatedType,
     SequenceType,
@@ -46,6 +46,23 @@ def count(type_signature: Type, predicate: Callable[[Type], bool]) -> int:
       2
     """
     return sum(predicate(part) for part in preorder(type_signature))
+
+
+def is_each_own(type_signature: Type) -> bool:
+    """Whether each client has a value of its own, not all of them the same.
+
+    Examples:
+      >>> import numpy as np
+      >>> is_each_own(FederatedType(np.int32, placements.CLIENTS))
+      True
+      >>> is_each_own(FederatedType(np.int32, placements.CLIENTS, all_equal=True))
+      False
+    """
+    return (
+        isinstance(type_signature, FederatedType)
+        and type_signature.placement == placements.CLIENTS
+        and not type_signature.all_equal
+    )
 
 
 def _all_tensors(type_signature: Type, predicate: Callable[[TensorType], bool]) -> bool:

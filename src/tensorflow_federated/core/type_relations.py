@@ -154,6 +154,7 @@ class Type(abc.ABC):
         """
         return self._relates(source_type, TypeRelation.ASSIGNABLE)
 
+    @errors.boundary
     def check_identical_to(self, other: Type) -> None:
         """Raises `TypesNotIdenticalError` unless `is_identical_to`."""
         if not self.is_identical_to(other):
@@ -162,6 +163,7 @@ class Type(abc.ABC):
                 problems=self.differences(other, TypeRelation.IDENTICAL),
             )
 
+    @errors.boundary
     def check_equivalent_to(self, other: Type) -> None:
         """Raises `TypesNotEquivalentError` unless `is_equivalent_to`."""
         if not self.is_equivalent_to(other):
@@ -170,6 +172,7 @@ class Type(abc.ABC):
                 problems=self.differences(other, TypeRelation.EQUIVALENT),
             )
 
+    @errors.boundary
     def check_assignable_from(self, source_type: Type) -> None:
         """Raises `TypeNotAssignableError` unless `is_assignable_from`."""
         if not self.is_assignable_from(source_type):
@@ -201,6 +204,8 @@ class Type(abc.ABC):
           >>> expected.differences(to_type([("a", np.int32), ("b", [np.int64, np.bool_])]))
           ['b[0]: expected float32, got int64']
         """
+        if not isinstance(cast("object", other), Type):
+            return [difference(path, self, other)]
         return list(self._differences(other, relation, path))
 
     def _relates(self, other: object, relation: TypeRelation) -> bool:
@@ -214,12 +219,11 @@ class Type(abc.ABC):
         """Yields each difference; `self` is expected, `other` was given."""
         if self == other:
             return
-        for one in (self, other):
-            if one.stands_for_any and relation is not TypeRelation.IDENTICAL:
-                raise errors.TypeMismatchError(
-                    f"The abstract type {one} stands for any type: it cannot be compared.",
-                    problems=[difference(path, self, other)],
-                )
+        if self.stands_for_any and relation is not TypeRelation.IDENTICAL:
+            raise errors.TypeMismatchError(
+                f"The abstract type {self} stands for any type: it cannot be compared.",
+                problems=[difference(path, self, other)],
+            )
         yield from self._differences_within_kind(other, relation, path)
 
     def _differences_within_kind(

@@ -15,6 +15,48 @@ from tensorflow_federated.core.types import (
 )
 
 
+def build(type_signature: Type, make: Callable[[Type], Any]) -> Any:
+    """A Python structure in the containers of a type.
+
+    Args:
+      type_signature: the type.
+      make: gives what stands for a type that is no struct; it is asked in order.
+
+    Returns:
+      The structure.
+
+    Examples:
+      >>> import numpy as np
+      >>> build(types.to_type({"a": np.int32, "b": [np.bool_]}), str)
+      {'a': 'int32', 'b': ['bool']}
+    """
+    if not isinstance(type_signature, StructType):
+        return make(type_signature)
+    elements = [build(each, make) for each in type_signature.children()]
+    return containers.pack(type_signature, elements)
+
+
+def map_leaves(type_signature: Type, fn: Callable[[Type], Type]) -> Type:
+    """The type with other types in the place of those below all its structs.
+
+    Args:
+      type_signature: the type.
+      fn: gives the type to take the place of one that is no struct.
+
+    Returns:
+      The type, with the names and containers of the given one.
+
+    Examples:
+      >>> import numpy as np
+      >>> print(map_leaves(types.to_type({"a": np.int32}), lambda leaf: SequenceType(leaf)))
+      <a=int32*>
+    """
+    if not isinstance(type_signature, StructType):
+        return fn(type_signature)
+    elements = [(name, map_leaves(each, fn)) for name, each in type_signature.items()]
+    return types.in_container(elements, type_signature.python_container)
+
+
 def structure_from_tensor_type_tree(fn: Callable[[TensorType], Any], type_spec: object) -> Any:
     """Applies a function to the tensor types of a structure.
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, ClassVar, cast
 
-from tensorflow_federated.core import dtypes, errors, shapes, specs, structure, type_printing
+from tensorflow_federated.core import dtypes, errors, paths, shapes, specs, structure, type_printing
 from tensorflow_federated.core.placements import PlacementLiteral
 from tensorflow_federated.core.shapes import ArrayShape as ArrayShape
 from tensorflow_federated.core.type_relations import Type as Type
@@ -38,6 +38,7 @@ class TensorType(Type):
     dtype: dtypes.DType
     shape: ArrayShape
 
+    @errors.boundary
     def __init__(self, dtype: object, shape: object = ()) -> None:
         """Builds a tensor type.
 
@@ -107,6 +108,7 @@ class StructType(structure.Struct[Type], Type):
       int32 float32[2] 2
     """
 
+    @errors.boundary
     def __init__(self, elements: Iterable[object]) -> None:
         """Builds a struct type.
 
@@ -190,17 +192,11 @@ class StructType(structure.Struct[Type], Type):
             yield difference(path, _container_name(self), _container_name(other))
         pairs = zip(structure.iter_elements(self), structure.iter_elements(other), strict=True)
         for position, ((name, mine), (other_name, given)) in enumerate(pairs):
-            inner = _element_path(path, name, position)
+            inner = paths.to_element(path, name, position)
             unnamed_source = relation is TypeRelation.ASSIGNABLE and other_name is None
             if name != other_name and not unnamed_source:
                 yield difference(inner, _name_text(name), _name_text(other_name))
             yield from mine._differences(given, relation, inner)
-
-
-def _element_path(path: str, name: str | None, position: int) -> str:
-    if name is None:
-        return f"{path}[{position}]"
-    return f"{path}.{name}" if path else name
 
 
 def _name_text(name: str | None) -> str:
@@ -224,6 +220,7 @@ class StructWithPythonType(StructType):
 
     _container: type[Any]
 
+    @errors.boundary
     def __init__(self, elements: Iterable[object], container_type: type[Any]) -> None:
         """Builds a struct type with a container.
 
@@ -254,6 +251,21 @@ class StructWithPythonType(StructType):
         return f"{super().__repr__()} as {self._container.__name__}"
 
 
+def in_container(elements: Iterable[object], container: type[Any] | None) -> StructType:
+    """Returns the type of a struct in a Python container, or of one that has none.
+
+    Args:
+      elements: As for `StructType`.
+      container: The container; None if there is none.
+
+    Examples:
+      >>> import numpy as np
+      >>> in_container([np.int32], list), in_container([np.int32], None)
+      (StructType([TensorType(np.int32)]) as list, StructType([TensorType(np.int32)]))
+    """
+    return StructType(elements) if container is None else StructWithPythonType(elements, container)
+
+
 class SequenceType(Type):
     """The type of a dataset: any number of elements of one type, one after the other.
 
@@ -270,6 +282,7 @@ class SequenceType(Type):
 
     element: Type
 
+    @errors.boundary
     def __init__(self, element: object) -> None:
         """Builds a sequence type.
 
@@ -322,6 +335,8 @@ def _check_holds_no(member: Type, kinds: tuple[type[Type], ...], what: str) -> N
         raise errors.StructureError(
             f"A {what} cannot hold a {names}.",
             problems=[f"found: {found}", f"in: {member}"],
+            fix="place a value once, around all of its structure; a function or a sequence that "
+            "cannot be inside is a value of its own.",
         )
 
 
@@ -345,6 +360,7 @@ class FunctionType(Type):
     parameter: Type | None
     result: Type
 
+    @errors.boundary
     def __init__(self, parameter: object, result: object) -> None:
         """Builds a function type.
 
@@ -420,6 +436,7 @@ class FederatedType(Type):
     placement: PlacementLiteral
     all_equal: bool
 
+    @errors.boundary
     def __init__(
         self, member: object, placement: PlacementLiteral, all_equal: bool | None = None
     ) -> None:
@@ -518,6 +535,7 @@ class AbstractType(Type):
     stands_for_any: ClassVar[bool] = True
     label: str
 
+    @errors.boundary
     def __init__(self, label: str) -> None:
         """Builds an abstract type.
 

@@ -94,6 +94,7 @@ class AsyncExecutionContext(contexts.AsyncContext):
             except errors.FederatedError as error:
                 # The stack of the thread does not hold the line that made the call.
                 error.where = error.where or where
+                errors.hide_internal_frames(error)
                 raise
 
     async def _run_in_thread(self, comp: Any, arg: Any) -> Any:

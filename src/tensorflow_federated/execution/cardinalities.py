@@ -6,7 +6,7 @@ import abc
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeAlias, cast
 
-from tensorflow_federated.core import containers, errors, ir
+from tensorflow_federated.core import containers, errors, ir, paths
 from tensorflow_federated.core.placements import PlacementLiteral
 from tensorflow_federated.core.types import FederatedType, StructType, Type
 from tensorflow_federated.execution import values
@@ -103,9 +103,9 @@ def _counts(value: Any, type_spec: Type, path: str) -> Iterator[tuple[PlacementL
             yield type_spec.placement, path, len(cast("list[Any]", value))
     elif isinstance(type_spec, StructType):
         names = ir.element_names(type_spec)
-        ordered = values.order_elements(containers.unpack(value) or [], names) or []
+        ordered = containers.in_order(containers.unpack(value) or [], names) or []
         for index, element in enumerate(ordered):
-            inner = values.element_path(path, names[index], index)
+            inner = paths.to_element(path, names[index], index)
             yield from _counts(element, type_spec[index], inner)
 
 

@@ -155,9 +155,10 @@ class ClientWork:
             client_index=client_index,
             stage=self._stage,
             problems=[
-                f"call: number {cohort.invocation + 1} in this context",
+                f"call:        number {cohort.invocation + 1} in this context",
                 describe_error(error),
             ],
+            fix="look at what this client has, or leave it out of the cohort.",
         )
 
 

@@ -60,4 +60,8 @@ def how_to_give(value: Any) -> str:
         return "a set has no order: `sorted(clients)`, or a list, has one."
     if sequences.is_dataset(value):
         return "a dataset is the data of one client here: write `[dataset]`."
+    if value is None:
+        return "write the list of the clients' values, `[]` if there is none."
+    if hasattr(value, "__array__") and getattr(value, "ndim", 1):
+        return "make an array of it, whose rows are the clients': `np.asarray(value)`."
     return "write `[value]` for one client."

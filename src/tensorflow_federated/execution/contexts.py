@@ -80,13 +80,20 @@ class ExecutionContext(context_stack.SyncContext):
         """Runs a computation, for as many clients as its argument tells; none if it does not."""
         return self.run(comp, arg)
 
-    def run(self, comp: ConcreteComputation, arg: Any, client_count: int | None = None) -> Any:
+    def run(
+        self,
+        comp: ConcreteComputation,
+        arg: Any,
+        client_count: int | None = None,
+        default_client_count: int = 0,
+    ) -> Any:
         """Runs a computation.
 
         Args:
           comp: the computation.
           arg: its argument in the structure of the parameter; None where there is none.
           client_count: the number of clients; None if the argument alone tells it.
+          default_client_count: the number of clients if nothing tells it.
 
         Returns:
           The result, in the containers of its type.
@@ -101,24 +108,27 @@ class ExecutionContext(context_stack.SyncContext):
         function_type = comp.type_signature
         parameter_type = function_type.parameter
         if parameter_type is not None and ingestion.is_needed(arg, parameter_type):
-            client_count, arg = self._ingest(arg, parameter_type, client_count)
+            client_count, arg = self._ingest(
+                arg, parameter_type, client_count, default_client_count
+            )
         argument = None if parameter_type is None else values.to_canonical(arg, parameter_type)
         if isinstance(comp.node, ir.Local):
             result = numpy_domain.evaluate(comp.node.computation, argument)
         else:
-            count = _agreed_count(values.cardinality(argument, parameter_type), client_count)
+            told = _agreed_count(values.cardinality(argument, parameter_type), client_count)
+            count = default_client_count if told is None else told
             program, data = self._program(comp, argument)
             result = program.run(data, count, self._seed, self._next_invocation())
         return values.to_python(result, function_type.result)
 
     def _ingest(
-        self, arg: Any, parameter_type: Type, client_count: int | None
+        self, arg: Any, parameter_type: Type, client_count: int | None, default_client_count: int
     ) -> tuple[int | None, Any]:
         told = cardinalities.infer_cardinalities(arg, parameter_type).get(placements.CLIENTS)
         count = client_count if told is None else told
 
         def invoke(comp: ConcreteComputation, argument: Any) -> Any:
-            return self.run(comp, argument, count)
+            return self.run(comp, argument, count, default_client_count)
 
         return count, ingestion.ingest(arg, parameter_type, invoke)
 
@@ -163,15 +173,15 @@ def _check_needs_no_protocol(node: ir.Lambda | ir.Local) -> None:
         )
 
 
-def _agreed_count(of_argument: int | None, of_call: int | None) -> int:
+def _agreed_count(of_argument: int | None, of_call: int | None) -> int | None:
     """The number of clients, from what the argument and the caller tell of it."""
     if of_argument is None:
-        return of_call or 0
+        return of_call
     if of_call is not None and of_call != of_argument:
         raise errors.CardinalityError(
             "the arguments disagree with the number of clients of this call.",
             problems=[f"arguments: values of {of_argument} clients", f"call: {of_call} clients"],
-            fix="give every client one value in each argument.",
+            fix="give as many values as the call has clients.",
         )
     return of_argument
 

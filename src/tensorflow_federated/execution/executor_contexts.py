@@ -7,7 +7,7 @@ import weakref
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias, cast
 
-from tensorflow_federated.core import contexts, errors, structure
+from tensorflow_federated.core import arguments, contexts, errors, structure
 from tensorflow_federated.core.computations import Computation, ConcreteComputation
 from tensorflow_federated.execution import executors
 from tensorflow_federated.execution.cardinalities import (
@@ -33,12 +33,13 @@ class Invocation:
         cardinality_inference_fn: CardinalityInferenceFn,
     ) -> None:
         """Prepares calls; see `SyncExecutionContext` for the arguments."""
-        if not isinstance(executor_fn, ExecutorFactory):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise errors.ArgumentError(
-                "executors come from a `tff.framework.ExecutorFactory`.",
-                problems=[f"executor_fn: got {errors.describe_object(executor_fn)}"],
-                fix="give `tff.framework.local_cpp_executor_factory()`.",
-            )
+        arguments.check_instance(
+            "executor_fn",
+            executor_fn,
+            ExecutorFactory,
+            "executors come from a `tff.framework.ExecutorFactory`.",
+            fix="give `tff.framework.local_cpp_executor_factory()`.",
+        )
         self.factory = executor_fn
         self._compiler_fn = compiler_fn
         self._transform_args = transform_args
@@ -79,11 +80,9 @@ class Invocation:
         compiled = self._compiled.get(comp)
         if compiled is None:
             compiled = self._compiler_fn(comp)
-            if not isinstance(compiled, Computation):
-                raise errors.ArgumentError(
-                    "a compiler gives a computation.",
-                    problems=[f"compiler_fn: gave {errors.describe_object(compiled)}"],
-                )
+            arguments.check_instance(
+                "compiler_fn", compiled, Computation, "a compiler gives a computation."
+            )
             self._compiled[comp] = compiled
         return compiled
 

@@ -160,8 +160,8 @@ class LocalExecutorFactory(ExecutorFactory):
         )
 
     def create_executor(self, cardinalities: CardinalitiesType) -> Executor:
-        client_count = cardinalities.get(CLIENTS, self._default_num_clients)
-        return _LocalExecutor(self._context, client_count, self._slots)
+        client_count = cardinalities.get(CLIENTS)
+        return _LocalExecutor(self._context, client_count, self._default_num_clients, self._slots)
 
     def clean_up_executor(self, cardinalities: CardinalitiesType) -> None:
         """Does nothing: a call that failed leaves nothing behind."""
@@ -171,16 +171,18 @@ class _LocalExecutor:
     def __init__(
         self,
         context: contexts.ExecutionContext,
-        client_count: int,
+        client_count: int | None,
+        default_num_clients: int,
         slots: contextlib.AbstractContextManager[Any],
     ) -> None:
         self._context = context
         self._client_count = client_count
+        self._default_num_clients = default_num_clients
         self._slots = slots
 
     def invoke(self, comp: ConcreteComputation, arg: Any) -> Any:
         with self._slots:
-            return self._context.run(comp, arg, self._client_count)
+            return self._context.run(comp, arg, self._client_count, self._default_num_clients)
 
 
 @errors.boundary
@@ -229,7 +231,9 @@ def _check_number(label: str, given: object, least: int | None = None) -> None:
         return
     wanted = "an integer" if least is None else f"an integer, {least} or more"
     raise errors.ArgumentError(
-        f"`{label}` is {wanted}.", problems=[f"{label}: got {errors.describe_object(given)}"]
+        f"`{label}` is {wanted}.",
+        problems=[f"{label}: got {errors.describe_object(given)}"],
+        fix=f"leave `{label}` out if one does not matter.",
     )
 
 

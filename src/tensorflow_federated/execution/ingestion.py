@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import abc
-import asyncio
-import contextvars
 import inspect
-import threading
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias, cast
 
 from tensorflow_federated.core import computations, errors, ir, placements, structure, types
 from tensorflow_federated.core.types import FederatedType, StructType, Type
-from tensorflow_federated.execution import cardinalities
+from tensorflow_federated.execution import cardinalities, coroutines
 from tensorflow_federated.execution.errors import DataDescriptorError
 
 Invoke: TypeAlias = Callable[[computations.ConcreteComputation, Any], Any]
@@ -266,34 +263,5 @@ async def _awaited(value: Any) -> Any:
 
 
 def _completed(value: Any) -> Any:
-    """The value itself, or what it gives once it is awaited, also inside of a running loop."""
-    if not inspect.isawaitable(value):
-        return value
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return _run_to_completion(value)
-    results: list[Any] = []
-    failures: list[BaseException] = []
-    context = contextvars.copy_context()
-
-    def run() -> None:
-        try:
-            results.append(context.run(_run_to_completion, value))
-        except BaseException as error:
-            failures.append(error)
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    thread.join()
-    if failures:
-        raise failures[0]
-    return results[0]
-
-
-def _run_to_completion(value: Awaitable[Any]) -> Any:
-    loop = asyncio.new_event_loop()
-    try:
-        return loop.run_until_complete(_awaited(value))
-    finally:
-        loop.close()
+    """The value itself, or what it gives once it is awaited."""
+    return coroutines.run_to_end(_awaited(value)) if inspect.isawaitable(value) else value

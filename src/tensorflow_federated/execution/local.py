@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -63,7 +63,7 @@ class LocalProgram:
 
 def _last_uses(program: plan.Plan) -> list[set[str]]:
     """For each step, the values that neither a later step nor the result needs."""
-    needed = set(_result_names(program.result))
+    needed = {output.slot.name for output in plan.outputs(program.result)}
     released: list[set[str]] = []
     for step in reversed(program.steps):
         used = {slot.name for slot in step.inputs}
@@ -73,14 +73,6 @@ def _last_uses(program: plan.Plan) -> list[set[str]]:
         released.append(used - needed)
         needed |= used
     return released[::-1]
-
-
-def _result_names(result: plan.Result) -> Iterator[str]:
-    if isinstance(result, tuple):
-        for element in result:
-            yield from _result_names(element)
-    else:
-        yield result.slot.name
 
 
 def _run_server_step(work: ServerWork, values: dict[str, Any]) -> None:

@@ -12,6 +12,7 @@ from tensorflow_federated.core.local_computations import PORTABLE, LocalComputat
 from tensorflow_federated.core.types import SequenceType, StructType, TensorType, Type
 from tensorflow_federated.execution import (
     backends,
+    random_keys,
     selections,
     sequences,
     sums,
@@ -71,10 +72,7 @@ class NumpyDomain:
     def random_key(self, number: int) -> Any:
         """The key that this client gets at a draw of the program: an int64[2] tensor."""
         if self._keys is None:
-            raise errors.PlacementError(
-                "a random key is asked for outside of the work of a client.",
-                fix="call `random_key` inside a function that is mapped over clients.",
-            )
+            raise random_keys.no_client()
         return self._keys[number]
 
 
@@ -110,7 +108,7 @@ def _from_portable(value: Any, type_signature: Type, name: str) -> Any:
         elements = containers.unpack(value)
         ordered = None
         if elements is not None:
-            ordered = values.order_elements(elements, ir.element_names(type_signature))
+            ordered = containers.in_order(elements, ir.element_names(type_signature))
         if ordered is None:
             raise errors.TypeMismatchError(
                 f"the portable computation `{name}` returned another structure than its type says.",

@@ -8,9 +8,10 @@ from typing import Any, cast
 import numpy as np
 
 from tensorflow_federated.core import callsites, errors
-from tensorflow_federated.core.types import Type
+from tensorflow_federated.core.types import TensorType, Type
 
 _MOST_SHOWN = 8
+_LONGEST_TYPE = 200
 _STACK_LINE = re.compile(r'^\s*File "([^"]*)", line \d+')
 
 
@@ -46,6 +47,7 @@ class Problems:
     def __init__(self) -> None:
         """Starts without problems."""
         self._lines: list[str] = []
+        self._fixes: list[str | None] = []
 
     def __bool__(self) -> bool:
         return bool(self._lines)
@@ -57,15 +59,21 @@ class Problems:
 
     def add(self, path: str, expected: Type, value: Any) -> None:
         """A value is of another kind than expected."""
-        self.add_text(path, f"expected {expected}, got {self.describe(value)}")
+        is_array = hasattr(value, "__array__") and isinstance(expected, TensorType)
+        self.add_text(
+            path,
+            f"expected {_shortened(str(expected))}, got {self.describe(value)}",
+            "make an array of it: `np.asarray(value)`." if is_array else None,
+        )
 
-    def add_text(self, path: str, text: str) -> None:
-        """Anything else that is wrong with the value at a path."""
-        self.add_line(f"{path}: {text}")
+    def add_text(self, path: str, text: str, fix: str | None = None) -> None:
+        """Anything else that is wrong at a path, and what mends it if that is known."""
+        self.add_line(f"{path}: {text}", fix)
 
-    def add_line(self, line: str) -> None:
+    def add_line(self, line: str, fix: str | None = None) -> None:
         """A whole line, which begins with the path."""
         self._lines.append(line)
+        self._fixes.append(fix)
 
     def describe(self, value: Any) -> str:
         """Names a Python value in a few words."""
@@ -73,9 +81,11 @@ class Problems:
             array = cast("np.ndarray[Any, np.dtype[Any]]", value)
             sizes = ",".join(map(str, array.shape))
             return f"{array.dtype}[{sizes}]" if sizes else f"{array.dtype} {array}"
+        if value is None:
+            return "None"
         if isinstance(value, (list, tuple, dict)):
             return f"a {type(value).__name__} of {len(value)}"  # pyright: ignore[reportUnknownArgumentType]
-        return f"{type(value).__name__} {value!r:.80}"
+        return errors.describe_object(value)
 
     def raise_if_any(self, type_signature: Type) -> None:
         """Raises one error with all problems, the first ones of many."""
@@ -88,6 +98,16 @@ class Problems:
             "the value is not of the type that is expected.",
             problems=shown,
             signature=type_signature,
-            fix="give values of the dtypes, shapes and names that are expected; what a dataset "
-            "holds, its `element_spec` tells.",
+            fix=self._common_fix()
+            or "give values of the dtypes, shapes and names that are "
+            "expected; what a dataset holds, its `element_spec` tells.",
         )
+
+    def _common_fix(self) -> str | None:
+        """What mends all the problems; None if they have to be mended in different ways."""
+        fixes = set(self._fixes)
+        return fixes.pop() if len(fixes) == 1 else None
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _LONGEST_TYPE else f"{text[:_LONGEST_TYPE]} ..."

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from tensorflow_federated.core import errors
+
 
 def client_keys(seed: int, invocation: int, number: int, client_count: int) -> np.ndarray:
     """The keys that all clients get at one draw.
@@ -41,6 +43,14 @@ def all_client_keys(seed: int, invocation: int, draw_count: int, client_count: i
     for number in range(draw_count):
         keys[:, number] = client_keys(seed, invocation, number, client_count)
     return keys
+
+
+def no_client() -> errors.PlacementError:
+    """The error for a key that is asked for where no client works."""
+    return errors.PlacementError(
+        "a random key is asked for outside of the work of a client.",
+        fix="call `random_key` inside a function that is mapped over clients.",
+    )
 
 
 def fresh_seed() -> int:

@@ -219,7 +219,7 @@ class _Evaluator:
         with np.errstate(all="ignore"):
             return _map_leaves(
                 lambda x: x / np.asarray(total_weight).astype(x.dtype),
-                _total(weighted, member_type),
+                sums.total(weighted, member_type),
             )
 
     def federated_min(self, argument: Any, parameter: Type, result: Type) -> Any:
@@ -287,7 +287,7 @@ class _Evaluator:
         return self._for_each_client(slices, self._members(keys, _element(parameter, 0)))
 
     def federated_sum(self, argument: Any, parameter: Type, result: Type) -> Any:
-        return _total(self._members(argument, parameter), ir.unplaced(result))
+        return sums.total(self._members(argument, parameter), ir.unplaced(result))
 
     def federated_value_at_clients(self, argument: Any, parameter: Type, result: Type) -> Any:
         return argument
@@ -338,15 +338,6 @@ class _Evaluator:
 def _element(struct_type: Type, index: int) -> Type:
     assert isinstance(struct_type, StructType)
     return struct_type[index]
-
-
-def _total(members: Sequence[Any], member_type: Type) -> Any:
-    if not members or sums.has_zeros(member_type):
-        members = [sums.zeros(member_type), *members]
-    total = members[0]
-    for member in members[1:]:
-        total = sums.add(total, member)
-    return total
 
 
 def _extreme(

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tensorflow_federated.core import errors
+from tensorflow_federated.core import errors, shapes
 from tensorflow_federated.core.types import TensorType, Type
 from tensorflow_federated.execution import leaves as tensor_leaves
 
@@ -171,7 +171,7 @@ def _is_batch(leaf: Type) -> bool:
 
 
 def _is_static(leaf: Type) -> bool:
-    return isinstance(leaf, TensorType) and leaf.shape is not None and None not in leaf.shape
+    return isinstance(leaf, TensorType) and shapes.is_shape_fully_defined(leaf.shape)
 
 
 def _known_sizes(leaf: TensorType) -> tuple[int, ...]:

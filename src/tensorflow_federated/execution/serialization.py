@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import copyreg
 from typing import Any, cast
 
 from tensorflow_federated.compiler import wire
 from tensorflow_federated.core import (
     byte_format,
     errors,
-    placements,
     type_encoding,
     type_inference,
+    type_predicates,
     types,
 )
 from tensorflow_federated.core.byte_format import DEFAULT_LIMITS, Bytes, Limits, Reader, Writer
@@ -112,6 +113,14 @@ def deserialize_computation(data: Bytes, *, limits: Limits = DEFAULT_LIMITS) -> 
     return ConcreteComputation(node, name)
 
 
+def _reduced(computation: ConcreteComputation) -> tuple[Any, ...]:
+    return deserialize_computation, (serialize_computation(computation),)
+
+
+# So that a computation can be handed to a pool of processes.
+copyreg.pickle(ConcreteComputation, _reduced)
+
+
 @errors.boundary
 def serialize_value(value: Any, type_spec: Any = None) -> tuple[bytes, Type]:
     """Turns a value into bytes.
@@ -180,14 +189,6 @@ def deserialize_value(
     return values.to_python(canonical, type_signature), type_signature
 
 
-def _is_each_own(type_signature: Type) -> bool:
-    return (
-        isinstance(type_signature, FederatedType)
-        and type_signature.placement == placements.CLIENTS
-        and not type_signature.all_equal
-    )
-
-
 def _write(writer: Writer, value: Any, type_signature: Type) -> None:
     match type_signature:
         case TensorType(dtype=dtype):
@@ -200,7 +201,7 @@ def _write(writer: Writer, value: Any, type_signature: Type) -> None:
             writer.unsigned(len(elements))
             for element in elements:
                 _write(writer, element, element_type)
-        case FederatedType(member=member) if _is_each_own(type_signature):
+        case FederatedType(member=member) if type_predicates.is_each_own(type_signature):
             writer.unsigned(len(value))
             for each in value:
                 _write(writer, each, member)
@@ -228,7 +229,7 @@ def _read(reader: Reader, type_signature: Type) -> Any:
             count = _count(reader, element_type)
             elements = [_read(reader, element_type) for _ in range(count)]
             return sequences.Sequence.from_elements(elements, element_type)
-        case FederatedType(member=member) if _is_each_own(type_signature):
+        case FederatedType(member=member) if type_predicates.is_each_own(type_signature):
             return [_read(reader, member) for _ in range(_count(reader, member))]
         case FederatedType(member=member):
             return _read(reader, member)

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from tensorflow_federated.core import errors
+from tensorflow_federated.core import errors, shapes
 from tensorflow_federated.core.types import StructType, TensorType, Type
 from tensorflow_federated.execution import leaves
 
@@ -15,7 +15,7 @@ from tensorflow_federated.execution import leaves
 def has_zeros(type_signature: Type) -> bool:
     """Whether the type says enough to make zeros of it: the shapes of all its tensors are known."""
     return all(
-        isinstance(leaf, TensorType) and leaf.shape is not None and None not in leaf.shape
+        isinstance(leaf, TensorType) and shapes.is_shape_fully_defined(leaf.shape)
         for leaf in leaves.leaf_types(type_signature)
     )
 

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from tensorflow_federated.core import containers, dtypes, fields, foreign_arrays
+from tensorflow_federated.core import containers, dtypes, errors, fields, foreign_arrays
 from tensorflow_federated.core.types import TensorType
 from tensorflow_federated.execution import leaves
 from tensorflow_federated.execution.problems import Problems
@@ -70,7 +70,7 @@ def to_canonical(value: Any, tensor_type: TensorType, path: str, problems: Probl
     if reason == "":
         problems.add(path, tensor_type, value)
     elif reason is not None:
-        problems.add_text(path, reason)
+        problems.add_text(path, reason, _cast(array, tensor_type))
     else:
         return _shaped(array, tensor_type, path, problems)
     return None
@@ -88,7 +88,17 @@ def as_numpy(value: Any) -> Any:
     if callable(to_numpy):
         return as_numpy(to_numpy())
     if hasattr(value, "dtype") and hasattr(value, "__array__"):
-        return np.asarray(foreign_arrays.to_plain(value))
+        try:
+            return np.asarray(foreign_arrays.to_plain(value))
+        except (NotImplementedError, TypeError) as error:
+            raise errors.TracedValueError(
+                "a computation runs on arrays, and cannot be called while another function is "
+                "traced.",
+                problems=[f"argument: got a {value.dtype} `{type(value).__name__}` without data"],
+                fix="call it outside of `tf.function`, `jax.jit`, `jax.grad` and the like; in a "
+                "`@tff.tensorflow.computation` or `@tff.jax.computation`, another of the same "
+                "framework may be called.",
+            ) from error
     return None
 
 
@@ -125,6 +135,20 @@ def _as_lists(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [_as_lists(element) for element in cast("list[Any]", value)]
     return as_numpy(value)
+
+
+def _cast(value: Any, tensor_type: TensorType) -> str | None:
+    """How to make a number or an array of numbers one of the dtype of a type."""
+    is_number = isinstance(value, (bool, int, float, complex)) or (
+        isinstance(value, (np.generic, np.ndarray)) and cast("Any", value).dtype.kind in "biufc"
+    )
+    is_complex = isinstance(value, complex) or np.iscomplexobj(cast("Any", value))
+    if not is_number or is_complex or dtypes.is_string(tensor_type.dtype):
+        return None
+    if isinstance(value, int) and dtypes.is_integer(tensor_type.dtype):
+        return "give a number in this range, or declare a wider dtype."
+    name = dtypes.dtype_name(tensor_type.dtype)
+    return f"cast it, if that is meant: `np.asarray(value, np.{name})`."
 
 
 def _shaped(array: Any, tensor_type: TensorType, path: str, problems: Problems) -> Any:

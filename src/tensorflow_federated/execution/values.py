@@ -24,7 +24,9 @@ from tensorflow_federated.core import (
     containers,
     errors,
     ir,
+    paths,
     placements,
+    type_predicates,
 )
 from tensorflow_federated.core.types import (
     FederatedType,
@@ -34,7 +36,13 @@ from tensorflow_federated.core.types import (
     TensorType,
     Type,
 )
-from tensorflow_federated.execution import client_data, cohorts, sequences, tensors
+from tensorflow_federated.execution import (
+    client_data,
+    cohorts,
+    sequences,
+    structure_mismatches,
+    tensors,
+)
 from tensorflow_federated.execution.problems import Problems
 
 _Converter = tensors.Converter
@@ -79,7 +87,7 @@ def _part_with_problems(type_signature: Type, path: str, problems: Iterable[str]
         inside = [
             (element, inner)
             for index, (name, element) in enumerate(type_signature.items())
-            for inner in [element_path(path, name, index)]
+            for inner in [paths.to_element(path, name, index)]
             if all(line.startswith((f"{inner}:", f"{inner}.", f"{inner}[")) for line in problems)
         ]
         if not inside:
@@ -123,7 +131,7 @@ def _struct_converter(struct_type: StructType) -> _Converter:
     names = ir.element_names(struct_type)
     is_composite = containers.is_composite(struct_type)
     each = [
-        (element_path("", name, index), _converter(struct_type[index]))
+        (paths.step(name, index), _converter(struct_type[index]))
         for index, name in enumerate(names)
     ]
 
@@ -134,13 +142,9 @@ def _struct_converter(struct_type: StructType) -> _Converter:
         if elements is None or (is_composite and isinstance(value, list)):
             problems.add(path, struct_type, value)
             return None
-        ordered = order_elements(elements, names)
+        ordered = containers.in_order(elements, names)
         if ordered is None:
-            given = ", ".join(str(name) if name else "?" for name, _ in elements)
-            problems.add_text(
-                path,
-                f"expected {len(names)} elements, {struct_type}, got {len(elements)}: <{given}>",
-            )
+            problems.add_text(path, structure_mismatches.describe(elements, names))
             return None
         return tuple(
             [
@@ -150,31 +154,6 @@ def _struct_converter(struct_type: StructType) -> _Converter:
         )
 
     return convert
-
-
-def order_elements(
-    elements: list[tuple[str | None, Any]], names: list[str | None]
-) -> list[Any] | None:
-    """The elements of a structure in the order of a type; None if they are not those of the type.
-
-    Examples:
-      >>> order_elements([("b", 2), ("a", 1)], ["a", "b"])
-      [1, 2]
-    """
-    if len(elements) != len(names):
-        return None
-    given = [name for name, _ in elements]
-    if given == names or all(name is None for name in given):
-        return [element for _, element in elements]
-    if None in given or None in names or set(given) != set(names):
-        return None
-    by_name = dict(elements)
-    return [by_name[name] for name in names]
-
-
-def element_path(path: str, name: str | None, index: int) -> str:
-    """How messages call an element of a structure that they call `path`."""
-    return f"{path}[{index}]" if name is None else f"{path}.{name}"
 
 
 def _convert_clients(
@@ -254,9 +233,9 @@ def _presenter(type_signature: Type) -> _Presenter:
             )
         case SequenceType(element=element):
             return functools.partial(_present_sequence, _presenter(element))
-        case FederatedType(member=member, placement=placement, all_equal=all_equal):
+        case FederatedType(member=member):
             present_member = _presenter(member)
-            if placement == placements.CLIENTS and not all_equal:
+            if type_predicates.is_each_own(type_signature):
                 return lambda canonical: [present_member(each) for each in canonical]
             return present_member
         case TensorType(shape=()):
@@ -325,13 +304,6 @@ def agreed_count(found: Sequence[tuple[str, int]], parameter_type: Type) -> int 
 def _client_counts(value: Any, type_signature: Type, path: str) -> Iterator[tuple[str, int]]:
     if isinstance(type_signature, StructType):
         for index, (name, element) in enumerate(type_signature.items()):
-            yield from _client_counts(value[index], element, element_path(path, name, index))
-    elif _is_each_own(type_signature):
+            yield from _client_counts(value[index], element, paths.to_element(path, name, index))
+    elif type_predicates.is_each_own(type_signature):
         yield path, len(value)
-
-
-def _is_each_own(type_signature: Type) -> bool:
-    """Whether each client has a value of its own."""
-    if not isinstance(type_signature, FederatedType) or type_signature.all_equal:
-        return False
-    return type_signature.placement == placements.CLIENTS

@@ -10,13 +10,12 @@ import jax
 import jax.core
 import jax.export
 
-from tensorflow_federated.core import contexts, errors, ir
+from tensorflow_federated.core import contexts, errors, ir, types
 from tensorflow_federated.core.computations import ConcreteComputation
 from tensorflow_federated.core.local_computations import PORTABLE, LocalComputation
 from tensorflow_federated.core.types import (
     FunctionType,
     StructType,
-    StructWithPythonType,
     TensorType,
     Type,
 )
@@ -214,8 +213,9 @@ class TracedFunction:
                 return TensorType(small.dtype, [a if a == b else None for a, b in sizes])
             case StructType(), StructType() if ir.element_names(small) == ir.element_names(large):
                 elements = zip(small.items(), large.items(), strict=True)
-                return _with_elements(
-                    small, [(key, self._generalized(a, b)) for (key, a), (_, b) in elements]
+                return types.in_container(
+                    [(key, self._generalized(a, b)) for (key, a), (_, b) in elements],
+                    small.python_container,
                 )
             case _:
                 raise self._error(
@@ -239,9 +239,3 @@ class TracedFunction:
 
 def _same_but_for_sizes(small: TensorType, large: TensorType) -> bool:
     return small.dtype == large.dtype and len(small.shape or ()) == len(large.shape or ())
-
-
-def _with_elements(struct_type: StructType, elements: list[tuple[str | None, Type]]) -> Type:
-    if isinstance(struct_type, StructWithPythonType):
-        return StructWithPythonType(elements, struct_type.python_container)
-    return StructType(elements)

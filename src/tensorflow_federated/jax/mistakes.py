@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from types import TracebackType
 
 import jax
 
@@ -52,9 +51,8 @@ _QUESTIONS: tuple[tuple[type[Exception], str, str], ...] = (
 def explained(name: str, parameter_type: Type | None) -> Iterator[None]:
     """Explains what the function of a computation does wrong while it is traced.
 
-    What JAX says about arrays whose elements are not known, and about arrays of other traces,
-    becomes an error of four parts. Other exceptions stay what they are, with a note about the
-    computation that they come from.
+    What JAX and NumPy say about it becomes an error of four parts. What the user's own code raises
+    stays what it is, with a note about the computation that it comes from.
 
     Args:
       name: the name of the computation.
@@ -68,10 +66,10 @@ def explained(name: str, parameter_type: Type | None) -> Iterator[None]:
     except errors.FederatedError:
         raise
     except jax.errors.UnexpectedTracerError as error:
-        where = _innermost_user_line(error.__traceback__)
+        where = callsites.innermost_user_line(error.__traceback__)
         raise array_of_another_trace(name, parameter_type, where) from None
     except Exception as error:
-        where = _innermost_user_line(error.__traceback__)
+        where = callsites.innermost_user_line(error.__traceback__)
         for kind, question, fix in _QUESTIONS:
             if isinstance(error, kind):
                 raise errors.TracedValueError(
@@ -82,6 +80,8 @@ def explained(name: str, parameter_type: Type | None) -> Iterator[None]:
                     where=where,
                     fix=fix,
                 ) from None
+        if _is_from_framework(error):
+            raise _refused(error, name, parameter_type, where) from None
         _add_note(error, name, parameter_type, where)
         raise
 
@@ -108,6 +108,27 @@ def array_of_another_trace(
     )
 
 
+def _refused(
+    error: Exception, name: str, parameter_type: Type | None, where: str | None
+) -> errors.FederatedError:
+    """The error for what JAX or NumPy cannot do, as for arrays whose shapes do not fit."""
+    kind = errors.TypeMismatchError if isinstance(error, TypeError) else errors.TracingError
+    return kind(
+        f"JAX cannot trace `{name}`.",
+        problems=[f"{type(error).__name__}: {error}"],
+        signature=errors.signature_without_result(parameter_type),
+        where=where,
+        fix="mend this line; a `jax.jit` of the same code has to work too.",
+    )
+
+
+def _is_from_framework(error: Exception) -> bool:
+    step = error.__traceback__
+    while step is not None and step.tb_next is not None:
+        step = step.tb_next
+    return step is not None and callsites.is_framework_frame(step.tb_frame)
+
+
 def _add_note(error: Exception, name: str, parameter_type: Type | None, where: str | None) -> None:
     note = f"while `{name}`{_WAS_TRACED}"
     if parameter_type is not None:
@@ -117,14 +138,3 @@ def _add_note(error: Exception, name: str, parameter_type: Type | None, where: s
     # A computation inside of another: only the inner one is where it happened.
     if not any(_WAS_TRACED in told for told in getattr(error, "__notes__", ())):
         error.add_note(note)
-
-
-def _innermost_user_line(traceback: TracebackType | None) -> str | None:
-    """The deepest line of the user's code on a traceback."""
-    found: str | None = None
-    while traceback is not None:
-        code = traceback.tb_frame.f_code
-        if callsites.is_user_frame(traceback.tb_frame):
-            found = callsites.describe_line(code.co_filename, traceback.tb_lineno, code.co_name)
-        traceback = traceback.tb_next
-    return found

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from tensorflow_federated.core import callsites, dtypes, errors, ir
+from tensorflow_federated.core import callsites, dtypes, errors, ir, types
 from tensorflow_federated.core.local_computations import PORTABLE, LocalComputation
-from tensorflow_federated.core.types import StructType, StructWithPythonType, Type
+from tensorflow_federated.core.types import StructType, Type
 from tensorflow_federated.jax import application, structures, tracing
 
 
@@ -42,6 +42,4 @@ def _with_empty_tuples(type_signature: Type) -> Type:
         return type_signature
     elements = [(name, _with_empty_tuples(each)) for name, each in type_signature.items()]
     container = type_signature.python_container
-    if container is None:
-        return StructType(elements)
-    return StructWithPythonType(elements, tuple if container is type(None) else container)
+    return types.in_container(elements, tuple if container is type(None) else container)

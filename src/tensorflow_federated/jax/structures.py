@@ -13,7 +13,7 @@ from typing import Any
 import jax
 import jax.export
 
-from tensorflow_federated.core import containers, dtypes, errors, fields
+from tensorflow_federated.core import containers, dtypes, errors, fields, paths
 from tensorflow_federated.core.types import (
     SequenceType,
     StructType,
@@ -101,7 +101,7 @@ def _convert_struct(value: Any, struct_type: StructType, path: str, problems: li
     for index, ((name, element_type), (given_name, element)) in enumerate(
         zip(struct_type.items(), elements, strict=True)
     ):
-        inner = f"{path}.{name}".lstrip(".") if name is not None else f"{path}[{index}]"
+        inner = paths.to_element(path, name, index)
         if given_name not in (None, name):
             problems.append(f"{inner}: got an element with the name `{given_name}`")
         converted.append(_convert(element, element_type, inner, problems))
@@ -170,16 +170,13 @@ def describe(value: Any, path: str, reading: Reading, problems: list[str]) -> Ty
         elements = [(name, by_name[name]) for name in order]
     described: list[tuple[str | None, Type]] = []
     for index, (name, element) in enumerate(elements):
-        inner = f"{path}[{index}]" if name is None else f"{path}.{name}"
+        inner = paths.to_element(path, name, index)
         element_type = describe(element, inner, reading, problems)
         if element_type is not None:
             described.append((name, element_type))
     if len(described) != len(elements):
         return None
-    container = containers.container_of(value)
-    return (
-        StructType(described) if container is None else StructWithPythonType(described, container)
-    )
+    return containers.type_of(value, described)
 
 
 def _describe_leaf(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tensorflow_federated.core import computations, placements
+from tensorflow_federated.core import errors as core_errors
 from tensorflow_federated.core.types import FederatedType, StructType, Type
 from tensorflow_federated.templates import errors, measured_process
 
@@ -32,6 +33,7 @@ class AggregationProcess(measured_process.MeasuredProcess):
       6
     """
 
+    @core_errors.boundary
     def __init__(
         self, initialize_fn: computations.Computation, next_fn: computations.Computation
     ) -> None:

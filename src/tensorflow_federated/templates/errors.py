@@ -5,7 +5,7 @@ from __future__ import annotations
 from tensorflow_federated.core import errors
 
 
-class TemplateError(errors.FederatedError, TypeError):
+class TemplateError(errors.FederatedError, TypeError, known_as="TypeError"):
     """A process cannot be made of these computations; the root of the errors of this package.
 
     Fails: `AggregationProcess(initialize_fn, next_fn)` with a `next_fn` that breaks a law of
@@ -14,7 +14,7 @@ class TemplateError(errors.FederatedError, TypeError):
     """
 
 
-class TemplateNotComputationError(TemplateError):
+class TemplateNotComputationError(TemplateError, known_as="TypeError"):
     """A process is made of computations, and something else was given.
 
     Fails: `IterativeProcess(lambda: 0, next_fn)`.

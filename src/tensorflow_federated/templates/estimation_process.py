@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tensorflow_federated.core import computations, tracing
+from tensorflow_federated.core import errors as core_errors
 from tensorflow_federated.templates import errors, iterative_process
 
 
@@ -25,6 +26,7 @@ class EstimationProcess(iterative_process.IterativeProcess):
       10
     """
 
+    @core_errors.boundary
     def __init__(
         self,
         initialize_fn: computations.Computation,
@@ -60,6 +62,7 @@ class EstimationProcess(iterative_process.IterativeProcess):
         """The computation that gives the estimate of a state."""
         return self._report_fn
 
+    @core_errors.boundary
     def map(self, map_fn: computations.Computation) -> EstimationProcess:
         """Applies a computation to what the process reports.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tensorflow_federated.core import computations, html, type_relations
+from tensorflow_federated.core import errors as core_errors
 from tensorflow_federated.core.types import StructType, Type
 from tensorflow_federated.templates import errors
 
@@ -33,6 +34,7 @@ class IterativeProcess:
       (6, 'int32')
     """
 
+    @core_errors.boundary
     def __init__(
         self,
         initialize_fn: computations.Computation,
@@ -85,6 +87,9 @@ class IterativeProcess:
         """The type of the state that `next` takes."""
         return self._state_type
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} of the state {self._state_type.compact_representation()}>"
+
     def _repr_html_(self) -> str:
         parts = {"initialize": self._initialize_fn, "next": self._next_fn}
         return "".join(
@@ -110,7 +115,7 @@ def check_computation(label: str, candidate: object) -> None:
     if not isinstance(candidate, computations.Computation):
         raise errors.TemplateNotComputationError(
             f"`{label}` must be a computation.",
-            problems=[f"{label}: got {candidate!r:.120}"],
+            problems=[f"{label}: got {core_errors.describe_object(candidate)}"],
             fix="decorate the function, and give the types of its parameters: "
             "`@tff.federated_computation(type, ...)` or `@tff.tensorflow.computation(type, ...)`.",
         )

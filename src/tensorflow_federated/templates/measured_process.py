@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import collections
-import dataclasses
 from collections.abc import Mapping
 from typing import Any
+
+import attrs
 
 from tensorflow_federated.core import (
     computations,
@@ -16,11 +17,12 @@ from tensorflow_federated.core import (
     types,
     value_tables,
 )
+from tensorflow_federated.core import errors as core_errors
 from tensorflow_federated.core.types import FederatedType, StructType, Type
 from tensorflow_federated.templates import errors, iterative_process
 
 
-@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+@attrs.frozen(eq=False, repr=False, slots=False)
 class MeasuredProcessOutput:
     """What `next` of a measured process returns.
 
@@ -71,6 +73,7 @@ class MeasuredProcess(iterative_process.IterativeProcess):
       (1, 10, 5)
     """
 
+    @core_errors.boundary
     def __init__(
         self,
         initialize_fn: computations.Computation,
@@ -108,6 +111,7 @@ def _described(result: Type) -> str:
     return str(result) if container is None else f"{result} as a `{container.__name__}`"
 
 
+@core_errors.boundary
 def chain_measured_processes(
     measured_processes: Mapping[str, MeasuredProcess],
 ) -> MeasuredProcess:
@@ -171,6 +175,7 @@ def chain_measured_processes(
     )
 
 
+@core_errors.boundary
 def concatenate_measured_processes(
     measured_processes: Mapping[str, MeasuredProcess],
 ) -> MeasuredProcess:

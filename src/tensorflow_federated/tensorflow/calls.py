@@ -8,6 +8,8 @@ from typing import Any
 
 import tensorflow as tf
 
+from tensorflow_federated.tensorflow import graph_functions
+
 # What counts as a small graph, and how often it is called before it is an operation.
 _MOST_OPERATIONS = 64
 _CALLS_AS_FUNCTION = 10
@@ -81,8 +83,7 @@ def is_small(concrete: Any) -> bool:
         return False
     if any(operation.op_def.is_stateful for operation in operations):
         return False
-    graph = concrete.graph.as_graph_def()
-    nodes = [*graph.node, *(node for each in graph.library.function for node in each.node_def)]
+    nodes = list(graph_functions.all_nodes(concrete.graph.as_graph_def()))
     return len(nodes) <= _MOST_OPERATIONS and not any(map(_is_control_flow, nodes))
 
 

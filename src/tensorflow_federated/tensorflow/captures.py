@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from tensorflow_federated.core import errors
 from tensorflow_federated.core.types import FunctionType
-from tensorflow_federated.tensorflow import type_specs
+from tensorflow_federated.tensorflow import graph_functions, type_specs
 
 _MADE = frozenset({"MutableHashTableV2", "MutableDenseHashTableV2", "MutableHashTableOfTensorsV2"})
 _CHANGED = frozenset({"LookupTableInsertV2", "LookupTableRemoveV2"})
@@ -68,6 +68,4 @@ def check(
 
 
 def _all_operations(concrete: Any) -> set[str]:
-    graph_def = concrete.graph.as_graph_def()
-    inner = [node for function in graph_def.library.function for node in function.node_def]
-    return {node.op for node in (*graph_def.node, *inner)}
+    return {node.op for node in graph_functions.all_nodes(concrete.graph.as_graph_def())}

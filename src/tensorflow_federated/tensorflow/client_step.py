@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from tensorflow_federated.compiler import plan
+from tensorflow_federated.core import shapes
 from tensorflow_federated.core.types import SequenceType, TensorType, Type
 from tensorflow_federated.execution import leaves as tensor_leaves
 from tensorflow_federated.execution import local_programs, sequences
@@ -47,7 +48,7 @@ def _leaves(type_signature: Type) -> tuple[Type, ...]:
 def _is_static(leaf: Type) -> bool:
     if not isinstance(leaf, TensorType) or leaf.dtype.name in _NOT_IN_LOOPS:
         return False
-    return leaf.shape is not None and None not in leaf.shape
+    return shapes.is_shape_fully_defined(leaf.shape)
 
 
 def _has_columns(leaf: Type) -> bool:

@@ -8,6 +8,8 @@ from typing import Any
 
 import tensorflow as tf
 
+from tensorflow_federated.tensorflow import graph_functions
+
 _IGNORE_EXTERNAL_STATE = 1
 _REFUSE_EXTERNAL_STATE = 2
 # The kind of resource that holds how far a shuffle is in its stream of random numbers.
@@ -117,8 +119,7 @@ def repeats(graph: bytes) -> bool:
     """
     graph_def = tf.compat.v1.GraphDef.FromString(graph)
     constants = {node.name: node for node in graph_def.node if node.op == "Const"}
-    inner = [node for function in graph_def.library.function for node in function.node_def]
-    nodes = [*graph_def.node, *inner]
+    nodes = list(graph_functions.all_nodes(graph_def))
     functions = {function.signature.name for function in graph_def.library.function}
     # Options may say that the order does not matter; they are not read here.
     has_options = any(node.op == "OptionsDataset" for node in nodes)

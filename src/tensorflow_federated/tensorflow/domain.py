@@ -9,11 +9,10 @@ from typing import Any, Protocol
 import numpy as np
 import tensorflow as tf
 
-from tensorflow_federated.core import errors
 from tensorflow_federated.core.local_computations import LocalComputation
 from tensorflow_federated.core.types import SequenceType, TensorType, Type
 from tensorflow_federated.execution import leaves as tensor_leaves
-from tensorflow_federated.execution import sequences
+from tensorflow_federated.execution import random_keys, sequences
 from tensorflow_federated.tensorflow import tracing, type_specs
 
 Step = Callable[[Any, Any], Any]
@@ -214,10 +213,7 @@ class GraphDomain:
     def random_key(self, number: int) -> tf.Tensor:
         """The key that this client gets at a draw of the program."""
         if self._keys is None:
-            raise errors.PlacementError(
-                "a random key is asked for outside of the work of a client.",
-                fix="call `random_key` inside a function that is mapped over clients.",
-            )
+            raise random_keys.no_client()
         return self._keys[number]
 
 

@@ -138,12 +138,7 @@ def _user_line(error: BaseException) -> str | None:
     for frame in () if metadata is None else metadata.translated_stack:
         if frame.is_converted and callsites.is_user_file(frame.filename):
             return callsites.describe_line(frame.filename, frame.lineno, frame.function_name)
-    line = None
-    for step in _steps(error.__traceback__):
-        if callsites.is_user_frame(step.tb_frame):
-            code = step.tb_frame.f_code
-            line = callsites.describe_line(code.co_filename, step.tb_lineno, code.co_name)
-    return line
+    return callsites.innermost_user_line(error.__traceback__)
 
 
 def _is_from_framework(error: BaseException) -> bool:

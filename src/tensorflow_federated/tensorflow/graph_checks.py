@@ -61,9 +61,7 @@ def _recursions(graph_def: Any) -> Iterator[str]:
     """Functions that call themselves, be it through others."""
     calls = {
         function.signature.name: {
-            name
-            for node in function.node_def
-            for name in (node.op, *(each.name for each in graph_functions.references(node)))
+            name for node in function.node_def for name in graph_functions.called_names(node)
         }
         for function in graph_def.library.function
     }

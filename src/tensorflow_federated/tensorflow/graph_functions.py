@@ -25,6 +25,11 @@ def references(node: Any) -> Iterator[Any]:
             yield from value.list.func
 
 
+def called_names(node: Any) -> list[str]:
+    """The names of what a node runs: its operation, and the functions that it is given."""
+    return [node.op, *(reference.name for reference in references(node))]
+
+
 def rename(graph_def: Any, pattern: str) -> None:
     """Names the functions by the order in which they are first used, and drops unused ones.
 
@@ -37,8 +42,7 @@ def rename(graph_def: Any, pattern: str) -> None:
     waiting = [list(graph_def.node)]
     while waiting:
         for node in waiting.pop(0):
-            used = [node.op, *(reference.name for reference in references(node))]
-            for name in used:
+            for name in called_names(node):
                 if name in functions and name not in names:
                     names[name] = pattern.format(len(names))
                     waiting.append(list(functions[name].node_def))
@@ -77,7 +81,7 @@ def table_dtypes(graph_def: Any, handle: str) -> tuple[tf.DType, tf.DType]:
                 raise ValueError("a table that is changed")
             if node.op in ("LookupTableFindV2", "LookupTableImportV2"):
                 found = tf.as_dtype(node.attr["Tin"].type), tf.as_dtype(node.attr["Tout"].type)
-            for function in (functions.get(each) for each in _called(node)):
+            for function in (functions.get(each) for each in called_names(node)):
                 if function is not None:
                     arguments = function.signature.input_arg
                     waiting.extend(
@@ -88,7 +92,3 @@ def table_dtypes(graph_def: Any, handle: str) -> tuple[tf.DType, tf.DType]:
     if found is None:
         raise ValueError("a resource that is neither a variable nor a table")
     return found
-
-
-def _called(node: Any) -> list[str]:
-    return [node.op, *(reference.name for reference in references(node))]

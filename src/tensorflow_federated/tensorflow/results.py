@@ -7,8 +7,8 @@ from typing import Any, cast
 import numpy as np
 import tensorflow as tf
 
-from tensorflow_federated.core import containers, errors, types
-from tensorflow_federated.core.types import SequenceType, StructType, StructWithPythonType, Type
+from tensorflow_federated.core import containers, errors, paths, types
+from tensorflow_federated.core.types import SequenceType, Type
 from tensorflow_federated.tensorflow import type_specs
 
 
@@ -28,8 +28,8 @@ def flatten_result(
       The type, with the containers of the result, and the flat tensors.
 
     Raises:
-      TracingError: if there is no result.
-      TypeMismatchError: if a part of it has no type.
+      ComputationReturnedNoneError: if there is no result.
+      UnsupportedGraphResultError: if a part of it has no type.
       StructureError: if a part of it is a dataset of datasets.
     """
     if result is None:
@@ -41,7 +41,7 @@ def flatten_result(
         error.where = where
         raise
     if flattened is None:
-        raise errors.TypeMismatchError(
+        raise errors.UnsupportedGraphResultError(
             f"`{name}` returns what is no tensor.",
             problems=problems,
             signature=errors.signature_without_result(parameter_type),
@@ -63,17 +63,13 @@ def _flatten(value: Any, path: str, problems: list[str]) -> tuple[Type, list[tf.
     elements: list[tuple[str | None, Type]] = []
     tensors: list[tf.Tensor] = []
     for index, (element_name, element) in enumerate(pairs):
-        inner = f"{path}.{element_name}" if element_name else f"{path}[{index}]"
-        flattened = _flatten(element, inner, problems)
+        flattened = _flatten(element, paths.to_element(path, element_name, index), problems)
         if flattened is not None:
             elements.append((element_name, flattened[0]))
             tensors.extend(flattened[1])
     if len(elements) < len(pairs):
         return None
-    container = containers.container_of(value)
-    if container is None:
-        return StructType(elements), tensors
-    return StructWithPythonType(elements, container), tensors
+    return containers.type_of(value, elements), tensors
 
 
 def _flatten_leaf(

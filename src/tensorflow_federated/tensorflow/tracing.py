@@ -178,7 +178,7 @@ class TensorFlowContext:
           Its result, made of tensors, in its containers.
 
         Raises:
-          TracingError: if the computation is not local, or of another framework.
+          TypeMismatchError: if the computation is not local, or of another framework.
         """
         node = comp.node
         if isinstance(node, ir.Local) and node.computation.backend in (NAME, PORTABLE):
@@ -191,7 +191,7 @@ class TensorFlowContext:
                 function_type.result, call_flat(node.computation, tensors), type_specs.pack_argument
             )
         kind = "federated" if isinstance(node, ir.Lambda) else node.computation.backend
-        raise errors.TracingError(
+        raise errors.TypeMismatchError(
             f"`{comp.__name__}` cannot be called inside the TensorFlow computation `{self._name}`.",
             problems=[f"`{comp.__name__}`: a {kind} computation"],
             signature=comp.type_signature.compact_representation(),

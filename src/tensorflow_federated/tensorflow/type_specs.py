@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tensorflow_federated.core import containers, dtypes, errors, fields, structure
+from tensorflow_federated.core import containers, dtypes, errors, fields, ir, paths, structure
 from tensorflow_federated.core.types import (
     SequenceType,
     StructType,
@@ -63,7 +63,7 @@ def _leaf_spec(leaf: Type) -> tf.TensorSpec:
         return to_tensor_spec(leaf)
     if isinstance(leaf, SequenceType):
         return tf.TensorSpec([], tf.variant)
-    raise errors.UnexpectedTypeError(
+    raise errors.TypeMismatchError(
         "only tensors, sequences and structures of them can enter a TensorFlow computation.",
         problems=[f"got: {leaf}"],
         fix="apply the computation with `tff.federated_map` where the values are placed.",
@@ -172,14 +172,14 @@ def _flatten(value: Any, type_signature: Type, path: str, problems: list[str]) -
         return []
 
     if isinstance(type_signature, StructType):
-        elements = _elements_in_order(value, type_signature)
+        elements = _in_order(value, type_signature)
         if elements is None:
             return fail(_described(value))
         tensors: list[tf.Tensor] = []
         for index, ((name, each), element) in enumerate(
             zip(type_signature.items(), elements, strict=True)
         ):
-            inner = f"{path}.{name}" if name else f"{path}[{index}]"
+            inner = paths.to_element(path, name, index)
             tensors.extend(_flatten(element, each, inner, problems))
         return tensors
     if isinstance(type_signature, SequenceType):
@@ -202,16 +202,10 @@ def _described(value: Any) -> str:
     return f"a {type(value).__name__}"
 
 
-def _elements_in_order(value: Any, struct_type: StructType) -> list[Any] | None:
-    """The elements in the order of the type: by name if the names are equal, else by position."""
+def _in_order(value: Any, struct_type: StructType) -> list[Any] | None:
+    """The elements in the order of the type; None if they are not those of the type."""
     pairs = containers.unpack(value)
-    if pairs is None or len(pairs) != len(struct_type):
-        return None
-    given = dict(pairs)
-    names = [name for name, _ in struct_type.items()]
-    if None not in given and set(given) == set(names):
-        return [given[name] for name in names]
-    return [element for _, element in pairs]
+    return None if pairs is None else containers.in_order(pairs, ir.element_names(struct_type))
 
 
 def flatten_element(element: Any, element_type: Type) -> list[Any]:
@@ -224,7 +218,7 @@ def _flatten_element(
 ) -> list[Any]:
     if not isinstance(element_type, StructType) or is_leaf(element_type):
         return [element]
-    elements = _elements_in_order(element, element_type)
+    elements = _in_order(element, element_type)
     assert elements is not None, f"{element_type} does not describe {element}"
     return [
         leaf

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tensorflow_federated.compiler import checks
-from tensorflow_federated.core import errors
+from tensorflow_federated.core import arguments, errors, ir
 from tensorflow_federated.core.computations import ConcreteComputation
 
 
@@ -96,11 +96,12 @@ def _assert_none(kind: str, found: list[str], comp: ConcreteComputation) -> None
         raise AssertionError(f"expected no {kind} aggregation in {comp!r}, got {', '.join(found)}.")
 
 
-def _program(comp: object):
-    if not isinstance(comp, ConcreteComputation):
-        raise errors.ArgumentError(
-            "only a computation whose types are known can be looked into.",
-            problems=[f"comp: got {errors.describe_object(comp)}"],
-            fix="give the types of its parameters in the decorator.",
-        )
-    return comp.to_building_block()
+def _program(comp: ConcreteComputation) -> ir.Lambda | ir.Local:
+    arguments.check_instance(
+        "comp",
+        comp,
+        ConcreteComputation,
+        "only a computation whose types are known can be looked into.",
+        fix="give the types of its parameters in the decorator.",
+    )
+    return comp.node

@@ -120,7 +120,9 @@ def with_contexts(*named_contexts: Any) -> Callable[[Callable[..., Any]], Any]:
     Differs from TFF: it works without absl, too.
     """
     if len(named_contexts) == 1 and not isinstance(named_contexts[0], (tuple, Mapping)):
-        named_contexts = tuple(named_contexts[0])
+        (given,) = named_contexts
+        is_several = isinstance(given, Iterable)
+        named_contexts = tuple(cast("Iterable[Any]", given)) if is_several else (given,)
     if not named_contexts:
         raise errors.StructureError(
             "a test runs in at least one context.",

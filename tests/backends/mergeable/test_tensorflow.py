@@ -31,7 +31,8 @@ def test_the_position_of_a_client_that_fails_is_that_among_all():
     with tff.framework.get_context_stack().install(context), failure as raised:
         checked_sum([1, 2, 3, 4, 7, 5])
     assert raised.value.client_index == 4
-    assert raised.value.__cause__ is not None
+    # What TensorFlow raised: it is told already, so a traceback does not show it.
+    assert raised.value.__context__ is not None
 
 
 def test_datasets_stay_with_their_clients(engine):

@@ -11,7 +11,7 @@ from tensorflow_federated.backends.mapreduce.distribute_aggregate_form import (
     DistributeAggregateForm,
 )
 from tensorflow_federated.backends.mapreduce.map_reduce_form import MapReduceForm
-from tensorflow_federated.compiler import call_dominant, local_parts, normal_forms, phases, rounds
+from tensorflow_federated.compiler import local_parts, normal_forms, phases, rounds
 from tensorflow_federated.core import errors as core_errors
 from tensorflow_federated.core import ir, placements
 from tensorflow_federated.core.computations import ConcreteComputation
@@ -225,11 +225,9 @@ def get_broadcast_form_for_computation(
     node = _program("BroadcastForm", comp, tff_internal_preprocessing)
     _check_broadcast_signature(node.type_signature)
     program = normal_forms.without_selections(normal_forms.to_simple(node))
-    bindings, _ = call_dominant.open_lambda(program)
     aggregations = [
-        f"{phases.uri_of(call)}: brings the clients' values to the server"
-        for _, call in bindings
-        if isinstance(call, ir.Call) and phases.is_aggregation(call)
+        f"{call.function}: brings the clients' values to the server"
+        for call in phases.aggregations(program).values()
     ]
     if aggregations:
         raise core_errors.CommunicationError(

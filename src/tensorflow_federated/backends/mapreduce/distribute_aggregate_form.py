@@ -184,12 +184,8 @@ def _check_only_calls(label: str, part: ConcreteComputation, kind: str) -> None:
     bindings, result = call_dominant.open_lambda(part.node)
     problems: list[str] = []
     for name, bound in bindings:
-        is_of_kind = (
-            isinstance(bound, ir.Call)
-            and isinstance(bound.function, ir.Intrinsic)
-            and bound.function.definition.kind == kind
-        )
-        if not is_of_kind:
+        intrinsic = ir.called_intrinsic(bound)
+        if intrinsic is None or intrinsic.definition.kind != kind:
             problems.append(f"{name}: expected a call of kind {kind!r}, got {bound}")
             continue
         problems.extend(

@@ -6,8 +6,8 @@ from typing import Any
 
 from tensorflow_federated.backends.mapreduce import errors, part_checks
 from tensorflow_federated.compiler import local_parts
+from tensorflow_federated.core import arguments, ir, placements
 from tensorflow_federated.core import errors as core_errors
-from tensorflow_federated.core import ir, placements
 from tensorflow_federated.core.computations import ConcreteComputation
 from tensorflow_federated.core.types import FederatedType, FunctionType
 
@@ -121,14 +121,14 @@ def get_state_initialization_computation(
       np.int32(7)
     """
     del grappler_config
-    if not isinstance(initialize_computation, ConcreteComputation):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise errors.FormPartError(
-            "a first state is made by a computation.",
-            problems=[
-                f"initialize_computation: got {core_errors.describe_object(initialize_computation)}"
-            ],
-            fix="decorate the function.",
-        )
+    arguments.check_instance(
+        "initialize_computation",
+        initialize_computation,
+        ConcreteComputation,
+        "a first state is made by a computation.",
+        fix="decorate the function.",
+        error=errors.FormPartError,
+    )
     function_type = initialize_computation.type_signature
     problems: list[str] = []
     if function_type.parameter is not None:

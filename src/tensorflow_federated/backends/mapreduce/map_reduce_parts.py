@@ -34,14 +34,11 @@ def check_aggregations(program: ir.Lambda) -> None:
       CommunicationError: if an aggregation is neither done by accumulators nor a secure sum.
       TypeMismatchError: if values of unknown shape are summed.
     """
-    bindings, _ = call_dominant.open_lambda(program)
     unknown: list[str] = []
     unshaped: list[str] = []
-    for _, call in bindings:
-        if not (isinstance(call, ir.Call) and phases.is_aggregation(call)):
-            continue
+    for call in phases.aggregations(program).values():
         accumulation = accumulations.of_aggregation(call)
-        uri = str(phases.uri_of(call))
+        uri = str(call.function)
         if accumulation is None:
             if uri not in SECURE_SUMS:
                 unknown.append(f"{uri}: neither done by accumulators nor a secure sum")
@@ -76,14 +73,13 @@ class Parts:
         """
         self._round = rounds.cut_round(program)
         self._declared = declared
-        bindings, _ = call_dominant.open_lambda(self._round.aggregate)
-        calls = [call for _, call in bindings if isinstance(call, ir.Call)]
+        calls = phases.aggregations(self._round.aggregate).values()
         self._accumulations: list[tuple[int, accumulations.Accumulation]] = []
         self._secure: dict[str, list[tuple[int, ir.Call]]] = {uri: [] for uri in SECURE_SUMS}
         for position, call in enumerate(calls):
             accumulation = accumulations.of_aggregation(call)
             if accumulation is None:
-                self._secure[str(phases.uri_of(call))].append((position, call))
+                self._secure[str(call.function)].append((position, call))
             else:
                 self._accumulations.append((position, accumulation))
 
@@ -100,7 +96,10 @@ class Parts:
             sent = ir.Call(self._round.work, argument)
             reference = ir.Reference("sent", sent.type_signature)
             groups = [[accumulation.value for _, accumulation in self._accumulations]]
-            groups += [[_part(call, 0) for _, call in calls] for calls in self._secure.values()]
+            groups += [
+                [ir.select(ir.argument_of(call), 0) for _, call in calls]
+                for calls in self._secure.values()
+            ]
             nothing = lowering.pack([])
             sorted_updates = [
                 lowering.pack(
@@ -144,7 +143,9 @@ class Parts:
 
     def secure_parameter(self, uri: str) -> ir.Lambda:
         """`( -> b)`: the second arguments of the secure sums of one kind."""
-        return self._constants([_part(call, 1) for _, call in self._secure[uri]])
+        return self._constants(
+            [ir.select(ir.argument_of(call), 1) for _, call in self._secure[uri]]
+        )
 
     def update(self) -> ir.Lambda:
         """`(<S,<R,B,M,N>> -> <S,X>)`."""
@@ -173,13 +174,7 @@ class Parts:
 
     @property
     def _accumulator_type(self) -> StructType:
-        types: list[Type] = []
-        for _, accumulation in self._accumulations:
-            report_type = accumulation.report.type_signature
-            assert isinstance(report_type, FunctionType)
-            assert report_type.parameter is not None
-            types.append(report_type.parameter)
-        return StructType(types)
+        return StructType([each.accumulator_type for _, each in self._accumulations])
 
     def _prepared(self, state: ir.Node, index: int) -> ir.Node:
         """What the server sends (0) or keeps (1)."""
@@ -200,11 +195,6 @@ class Parts:
         """What a node of the aggregation is where the parts of its argument are known."""
         argument = lowering.pack([kept, updates])
         return traversal.substitute(node, {str(self._round.aggregate.parameter_name): argument})
-
-
-def _part(call: ir.Call, index: int) -> ir.Node:
-    assert call.argument is not None
-    return ir.select(call.argument, index)
 
 
 def _element(type_signature: Type | None, index: int) -> Type:

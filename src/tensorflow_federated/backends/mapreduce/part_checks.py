@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from tensorflow_federated.backends.mapreduce import errors
 from tensorflow_federated.compiler import phases
+from tensorflow_federated.core import arguments, ir, placements, traversal
 from tensorflow_federated.core import errors as core_errors
-from tensorflow_federated.core import ir, placements, traversal
 from tensorflow_federated.core.computations import ConcreteComputation
 from tensorflow_federated.core.placements import PlacementLiteral
 from tensorflow_federated.core.types import StructType, Type
@@ -20,17 +20,13 @@ def check_computations(form: str, parts: Mapping[str, object]) -> None:
       form: the name of the form.
       parts: the parts by name.
     """
-    problems = [
-        f"{label}: got {core_errors.describe_object(part)}"
-        for label, part in parts.items()
-        if not isinstance(part, ConcreteComputation)
-    ]
-    if problems:
-        raise errors.FormPartError(
-            f"the parts of a `{form}` are computations.",
-            problems=problems,
-            fix="decorate the function, and give the types of its parameters.",
-        )
+    arguments.check_instances(
+        parts,
+        ConcreteComputation,
+        f"the parts of a `{form}` are computations.",
+        fix="decorate the function, and give the types of its parameters.",
+        error=errors.FormPartError,
+    )
 
 
 def check_local(summary: str, programs: Mapping[str, ir.Node]) -> None:

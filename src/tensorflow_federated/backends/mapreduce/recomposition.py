@@ -11,8 +11,8 @@ from tensorflow_federated.backends.mapreduce.distribute_aggregate_form import (
 )
 from tensorflow_federated.backends.mapreduce.map_reduce_form import MapReduceForm
 from tensorflow_federated.compiler import result_types
+from tensorflow_federated.core import arguments, intrinsics, ir, placements, structure, tracing
 from tensorflow_federated.core import errors as core_errors
-from tensorflow_federated.core import intrinsics, ir, placements, structure, tracing
 from tensorflow_federated.core.computations import ConcreteComputation
 from tensorflow_federated.core.tracing import Value
 from tensorflow_federated.core.types import FederatedType, FunctionType, StructType, Type
@@ -191,9 +191,11 @@ def _traced(compute: Callable[[Value], Value], declared: FunctionType) -> Concre
 
 
 def _check_form(form: object, cls: type) -> None:
-    if not isinstance(form, cls):
-        raise errors.FormPartError(
-            f"this is made of a `{cls.__name__}`.",
-            problems=[f"form: got {core_errors.describe_object(form)}"],
-            fix=f"give a `tff.backends.mapreduce.{cls.__name__}`.",
-        )
+    arguments.check_instance(
+        "form",
+        form,
+        cls,
+        f"this is made of a `{cls.__name__}`.",
+        fix=f"give a `tff.backends.mapreduce.{cls.__name__}`.",
+        error=errors.FormPartError,
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tensorflow_federated.backends.mergeable.form import MergeableCompForm
 from tensorflow_federated.compiler import merging, result_types
-from tensorflow_federated.core import errors
+from tensorflow_federated.core import arguments, errors
 from tensorflow_federated.core.computations import ConcreteComputation
 
 
@@ -44,12 +44,13 @@ def compile_to_mergeable_comp_form(comp: ConcreteComputation) -> MergeableCompFo
 
     Differs from TFF: a mean without weights counts the clients in int32.
     """
-    if not isinstance(comp, ConcreteComputation):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise errors.ArgumentError(
-            "only a computation can be compiled.",
-            problems=[f"comp: got {errors.describe_object(comp)}"],
-            fix="decorate the function, and give the types of its parameters.",
-        )
+    arguments.check_instance(
+        "comp",
+        comp,
+        ConcreteComputation,
+        "only a computation can be compiled.",
+        fix="decorate the function, and give the types of its parameters.",
+    )
     parts = merging.cut_at_aggregations(comp.node)
     after_merge = result_types.with_result_type(parts.after_merge, comp.type_signature.result)
     return MergeableCompForm(

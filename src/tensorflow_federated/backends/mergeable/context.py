@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import contextvars
 import weakref
-from collections.abc import Callable, Coroutine, Sequence
-from concurrent import futures
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 from tensorflow_federated.backends.mergeable import compilation, partitioning
@@ -15,9 +13,10 @@ from tensorflow_federated.backends.mergeable.form import MergeableCompForm
 from tensorflow_federated.backends.mergeable.partitioning import Part
 from tensorflow_federated.core import callsites, contexts, errors, structure
 from tensorflow_federated.core.computations import Computation
+from tensorflow_federated.execution import coroutines
+from tensorflow_federated.execution.executor_contexts import TransformFn
 
 CompilerFn = Callable[[Any], MergeableCompForm]
-TransformFn = Callable[[Any], Any]
 
 
 class MergeableCompExecutionContext(contexts.SyncContext):
@@ -109,7 +108,7 @@ class MergeableCompExecutionContext(contexts.SyncContext):
             parts = partitioning.split(arg, parameter_type, self._subround_count)
         where = callsites.find_user_line()
         try:
-            result = _run(self._run_subrounds(form, parts))
+            result = coroutines.run_to_end(self._run_subrounds(form, parts))
         except errors.FederatedError as error:
             # The stack of a thread does not hold the line that made the call.
             error.where = error.where or where
@@ -204,7 +203,7 @@ def _among_all_clients(failure: errors.ClientError, first_client: int) -> errors
         where=failure.where,
         fix=failure.fix,
     )
-    moved.__cause__ = failure.__cause__
+    moved.__cause__, moved.__context__ = failure.__cause__, failure.__context__
     return moved
 
 
@@ -213,17 +212,6 @@ async def _invoke(context: Any, comp: Computation, argument: Any) -> Any:
     if isinstance(context, contexts.AsyncContext):
         return await context.invoke(comp, argument)
     return await asyncio.to_thread(context.invoke, comp, argument)
-
-
-def _run(coroutine: Coroutine[Any, Any, Any]) -> Any:
-    """Runs a coroutine to its end, in a loop of its own; in a thread where a loop runs in this."""
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return asyncio.run(coroutine)
-    context = contextvars.copy_context()
-    with futures.ThreadPoolExecutor(1) as thread:
-        return thread.submit(context.run, asyncio.run, coroutine).result()
 
 
 def _check_arguments(async_contexts: Sequence[Any], num_subrounds: Any) -> None:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from tensorflow_federated.backends.mergeable import errors
-from tensorflow_federated.compiler import call_dominant, normal_forms, phases
+from tensorflow_federated.compiler import normal_forms, phases
+from tensorflow_federated.core import arguments, placements
 from tensorflow_federated.core import errors as core_errors
-from tensorflow_federated.core import ir, placements
 from tensorflow_federated.core.computations import Computation, ConcreteComputation
 from tensorflow_federated.core.types import FederatedType, StructType, Type
 
@@ -66,8 +64,11 @@ class MergeableCompForm:
           AfterMergeStructureError: if `after_merge` aggregates.
           ArgumentError: if one of the three is no computation.
         """
-        _check_computations(
-            {"up_to_merge": up_to_merge, "merge": merge, "after_merge": after_merge}
+        arguments.check_instances(
+            {"up_to_merge": up_to_merge, "merge": merge, "after_merge": after_merge},
+            Computation,
+            "a `MergeableCompForm` is made of computations.",
+            fix="decorate the functions, and give the types of their parameters.",
         )
         accumulator = _check_up_to_merge(up_to_merge)
         _check_merge(merge, accumulator)
@@ -75,20 +76,6 @@ class MergeableCompForm:
         self.up_to_merge = up_to_merge
         self.merge = merge
         self.after_merge = after_merge
-
-
-def _check_computations(parts: dict[str, Any]) -> None:
-    problems = [
-        f"{label}: got {core_errors.describe_object(part)}"
-        for label, part in parts.items()
-        if not isinstance(part, Computation)
-    ]
-    if problems:
-        raise core_errors.ArgumentError(
-            "a `MergeableCompForm` is made of computations.",
-            problems=problems,
-            fix="decorate the functions, and give the types of their parameters.",
-        )
 
 
 def _check_up_to_merge(up_to_merge: Computation) -> Type:
@@ -155,10 +142,9 @@ def _aggregations(computation: Computation) -> list[str]:
     """The aggregations that a computation makes, each once; those of others cannot be seen."""
     if not isinstance(computation, ConcreteComputation):
         return []
-    bindings, _ = call_dominant.open_lambda(normal_forms.to_simple(computation.node))
+    aggregations = phases.aggregations(normal_forms.to_simple(computation.node))
     found = [
         f"{call.function}: of the type {call.function.type_signature}"
-        for _, call in bindings
-        if isinstance(call, ir.Call) and phases.is_aggregation(call)
+        for call in aggregations.values()
     ]
     return list(dict.fromkeys(found))

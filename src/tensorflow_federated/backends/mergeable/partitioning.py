@@ -7,8 +7,8 @@ import itertools
 from collections.abc import Sequence
 from typing import Any
 
-from tensorflow_federated.core import placements
-from tensorflow_federated.core.types import FederatedType, StructType, Type
+from tensorflow_federated.core import type_predicates
+from tensorflow_federated.core.types import StructType, Type
 from tensorflow_federated.execution import values
 
 
@@ -44,8 +44,8 @@ def split(argument: Any, parameter_type: Type, part_count: int) -> list[Part]:
 
     Examples:
       >>> import numpy as np
-      >>> from tensorflow_federated.core import types
-      >>> clients = FederatedType(types.to_type(np.int32), placements.CLIENTS)
+      >>> from tensorflow_federated.core import placements, types
+      >>> clients = types.FederatedType(np.int32, placements.CLIENTS)
       >>> for part in split([1, 2, 3], clients, 2):
       ...     print(part.first_client, part.argument)
       0 [np.int32(1), np.int32(2)]
@@ -92,8 +92,8 @@ def join(results: Sequence[Any], result_type: Type) -> Any:
 
     Examples:
       >>> import numpy as np
-      >>> from tensorflow_federated.core import types
-      >>> clients = FederatedType(types.to_type(np.int32), placements.CLIENTS)
+      >>> from tensorflow_federated.core import placements, types
+      >>> clients = types.FederatedType(np.int32, placements.CLIENTS)
       >>> join([[1, 2], [3]], clients)
       [np.int32(1), np.int32(2), np.int32(3)]
     """
@@ -116,8 +116,4 @@ def has_clients(type_signature: Type) -> bool:
     """Whether a type, or a part of a structure, is of values of single clients."""
     if isinstance(type_signature, StructType):
         return any(has_clients(element) for _, element in type_signature.items())
-    return (
-        isinstance(type_signature, FederatedType)
-        and type_signature.placement is placements.CLIENTS
-        and not type_signature.all_equal
-    )
+    return type_predicates.is_each_own(type_signature)

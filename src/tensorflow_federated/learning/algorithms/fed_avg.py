@@ -16,6 +16,7 @@ from tensorflow_federated.learning.loop_implementation import LoopImplementation
 from tensorflow_federated.learning.metrics.metric_types import MetricsAggregatorType
 from tensorflow_federated.learning.metrics.summation import sum_then_finalize
 from tensorflow_federated.learning.models import local_loops
+from tensorflow_federated.learning.models.functional import FunctionalModel
 from tensorflow_federated.learning.optimizers.optimizer import Optimizer, check_optimizer
 from tensorflow_federated.learning.templates import arguments
 
@@ -25,7 +26,7 @@ _UNWEIGHTED = "tff.learning.algorithms.build_unweighted_fed_avg"
 
 @errors.boundary
 def build_weighted_fed_avg(
-    model_fn: Callable[[], Any],
+    model_fn: Callable[[], Any] | FunctionalModel,
     client_optimizer_fn: Optimizer[Any, Any, Any],
     server_optimizer_fn: Optimizer[Any, Any, Any] | None = None,
     *,
@@ -65,7 +66,9 @@ def build_weighted_fed_avg(
 
     Args:
       model_fn: a function without arguments that makes a `tff.learning.models.VariableModel`; it is
-        called several times, and must make a new one each time.
+        called several times, and must make a new one each time. Or a
+        `tff.learning.models.FunctionalModel`, which reports its own metrics; `client_work` of the
+        state is then empty.
       client_optimizer_fn: the optimizer of the clients.
       server_optimizer_fn: the optimizer of the server; gradient descent with the learning rate 1.0
         if None, which makes the mean of the clients' models the next model.
@@ -149,7 +152,7 @@ def build_weighted_fed_avg(
 
 @errors.boundary
 def build_unweighted_fed_avg(
-    model_fn: Callable[[], Any],
+    model_fn: Callable[[], Any] | FunctionalModel,
     client_optimizer_fn: Optimizer[Any, Any, Any],
     server_optimizer_fn: Optimizer[Any, Any, Any] | None = None,
     model_distributor: templates.DistributionProcess | None = None,
@@ -168,7 +171,9 @@ def build_unweighted_fed_avg(
 
     Args:
       model_fn: a function without arguments that makes a `tff.learning.models.VariableModel`; it is
-        called several times, and must make a new one each time.
+        called several times, and must make a new one each time. Or a
+        `tff.learning.models.FunctionalModel`, which reports its own metrics; `client_work` of the
+        state is then empty.
       client_optimizer_fn: the optimizer of the clients.
       server_optimizer_fn: the optimizer of the server; gradient descent with the learning rate 1.0
         if None.
@@ -235,7 +240,7 @@ def build_unweighted_fed_avg(
 
 def _build(
     user: str,
-    model_fn: Callable[[], Any],
+    model_fn: Callable[[], Any] | FunctionalModel,
     client_optimizer: Optimizer[Any, Any, Any],
     server_optimizer: Optimizer[Any, Any, Any] | None,
     client_weighting: ClientWeighting,
@@ -254,13 +259,22 @@ def _build(
     model: Any = local_loops.describe_model(model_fn)
     if model_distributor is None:
         model_distributor = templates.build_broadcast_process(model.weights_type)
-    client_work = templates.build_model_delta_client_work(
-        model,
-        client_optimizer,
-        client_weighting,
-        metrics_aggregator,
-        loop_implementation=loop_implementation,
-    )
+    if isinstance(model_fn, FunctionalModel):
+        client_work = templates.build_functional_model_delta_client_work(
+            model=model,
+            optimizer=client_optimizer,
+            client_weighting=client_weighting,
+            metrics_aggregator=metrics_aggregator,
+            loop_implementation=loop_implementation,
+        )
+    else:
+        client_work = templates.build_model_delta_client_work(
+            model,
+            client_optimizer,
+            client_weighting,
+            metrics_aggregator,
+            loop_implementation=loop_implementation,
+        )
     worked: Any = client_work.next.type_signature.result
     update_type = worked.result.member["update"]
     aggregator = model_aggregator.create(update_type, TensorType(np.float32))

@@ -23,6 +23,7 @@ from tensorflow_federated.learning import templates
 from tensorflow_federated.learning.loop_implementation import LoopImplementation
 from tensorflow_federated.learning.metrics.summation_process import SumThenFinalizeFactory
 from tensorflow_federated.learning.models import local_loops
+from tensorflow_federated.learning.models.functional import FunctionalModel
 from tensorflow_federated.learning.templates import arguments
 
 _NAME = "tff.learning.algorithms.build_fed_eval"
@@ -30,7 +31,7 @@ _NAME = "tff.learning.algorithms.build_fed_eval"
 
 @errors.boundary
 def build_fed_eval(
-    model_fn: Callable[[], Any],
+    model_fn: Callable[[], Any] | FunctionalModel,
     model_distributor: templates.DistributionProcess | None = None,
     metrics_aggregation_process: process_templates.AggregationProcess | None = None,
     loop_implementation: LoopImplementation = LoopImplementation.DATASET_REDUCE,
@@ -51,7 +52,8 @@ def build_fed_eval(
 
     Args:
       model_fn: a function without arguments that makes a `tff.learning.models.VariableModel`; it is
-        called several times, and must make a new one each time.
+        called several times, and must make a new one each time. Or a
+        `tff.learning.models.FunctionalModel`, which reports its own metrics.
       model_distributor: how the model comes to the clients; a broadcast if None.
       metrics_aggregation_process: aggregates the unfinalized metrics to the pair of the metrics of
         this round and of all rounds; made by `tff.learning.metrics.SumThenFinalizeFactory` if None.

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from tensorflow_federated.core import namespaces as _namespaces
 from tensorflow_federated.learning.metrics import counters as _counters
+from tensorflow_federated.learning.metrics.functional_metrics import create_functional_metric_fns
 from tensorflow_federated.learning.metrics.keras_finalizer import create_keras_metric_finalizer
 from tensorflow_federated.learning.metrics.metric_types import (
     FunctionalMetricFinalizersType,
@@ -26,6 +27,7 @@ __all__ = [
     "NumBatchesCounter",
     "NumExamplesCounter",
     "SumThenFinalizeFactory",
+    "create_functional_metric_fns",
     "create_keras_metric_finalizer",
     "sum_then_finalize",
 ]

@@ -12,7 +12,7 @@ from tensorflow_federated.core import containers, errors, intrinsics, placements
 from tensorflow_federated.core.types import FederatedType, StructType, TensorType, Type
 from tensorflow_federated.learning import descriptions
 from tensorflow_federated.learning.metrics import finalization
-from tensorflow_federated.learning.metrics.metric_types import MetricFinalizersType
+from tensorflow_federated.learning.metrics.metric_types import AnyMetricFinalizers
 
 _NAME = "tff.learning.metrics.SumThenFinalizeFactory"
 
@@ -50,14 +50,15 @@ class SumThenFinalizeFactory(aggregators.UnweightedAggregationFactory):
 
     def __init__(
         self,
-        metric_finalizers: MetricFinalizersType,
+        metric_finalizers: AnyMetricFinalizers,
         initial_unfinalized_metrics: collections.OrderedDict[str, Any] | None = None,
         inner_summation_factory: aggregators.UnweightedAggregationFactory | None = None,
     ) -> None:
         """Builds the factory.
 
         Args:
-          metric_finalizers: the finalizers by name, functions on tensors.
+          metric_finalizers: the finalizers by name, functions on tensors; or one function from all
+            unfinalized metrics to all finalized ones.
           initial_unfinalized_metrics: what the sums over all rounds start from; zeros if None.
           inner_summation_factory: how the clients' values are summed; `tff.aggregators.SumFactory`
             if None.

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from tensorflow_federated.core import namespaces as _namespaces
 from tensorflow_federated.learning.models.from_keras import from_keras_model
+from tensorflow_federated.learning.models.functional import FunctionalModel, model_from_functional
+from tensorflow_federated.learning.models.functional_keras import functional_model_from_keras
 from tensorflow_federated.learning.models.model_weights import ModelWeights, weights_type_from_model
 from tensorflow_federated.learning.models.variable import BatchOutput, VariableModel
 
 __all__ = [
     "BatchOutput",
+    "FunctionalModel",
     "ModelWeights",
     "VariableModel",
     "from_keras_model",
+    "functional_model_from_keras",
+    "model_from_functional",
     "weights_type_from_model",
 ]
 

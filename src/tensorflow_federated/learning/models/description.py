@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import collections
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -18,11 +18,12 @@ from tensorflow_federated.core import callsites, errors, trees, type_inference, 
 from tensorflow_federated.core.computations import ConcreteComputation
 from tensorflow_federated.core.local_computations import LocalComputation
 from tensorflow_federated.core.types import StructWithPythonType, Type
+from tensorflow_federated.learning.metrics.metric_types import AnyMetricFinalizers
 from tensorflow_federated.learning.models import model_weights, recording
 from tensorflow_federated.learning.models.local_loops import ModelSpec
 from tensorflow_federated.learning.models.model_weights import ModelWeights
 from tensorflow_federated.learning.models.recording import RecordedModel
-from tensorflow_federated.learning.models.variable import MetricFinalizers, VariableModel
+from tensorflow_federated.learning.models.variable import VariableModel
 from tensorflow_federated.tensorflow import saved_models
 
 
@@ -78,8 +79,11 @@ def _unfinalized_type(recorded: RecordedModel, model_fn: Callable[[], Any]) -> S
 
 def _finalizers(
     model: VariableModel, unfinalized_type: StructWithPythonType, model_fn: Callable[[], Any]
-) -> MetricFinalizers:
-    finalizers = collections.OrderedDict(model.metric_finalizers())
+) -> AnyMetricFinalizers:
+    given: Any = model.metric_finalizers()
+    if not isinstance(given, Mapping):
+        return given
+    finalizers = collections.OrderedDict(given)
     reported = [str(name) for name, _ in unfinalized_type.items()]
     problems = [
         f"{name}: is reported and has no finalizer" for name in reported if name not in finalizers

@@ -9,6 +9,7 @@ from typing import Any
 
 from tensorflow_federated.core import containers, errors, structure
 from tensorflow_federated.core.types import StructType, StructWithPythonType, TensorType, Type
+from tensorflow_federated.learning.metrics import functional_metrics
 from tensorflow_federated.learning.models import frameworks
 from tensorflow_federated.learning.models.variable import VariableModel
 
@@ -65,27 +66,40 @@ def from_keras_model(
     Differs from TFF: a dict of metrics names them; two metrics of one name are an error. The states
     of random generators, which Keras counts among the non-trainable variables, are no weights.
     """
-    _check_framework()
-    _check_keras_model(keras_model)
-    spec = _checked_input_spec(input_spec)
-    _ensure_built(keras_model, spec)
+    check_framework(_NAME)
+    check_keras_model(keras_model, _NAME)
+    _check_not_compiled(keras_model)
+    spec = checked_input_spec(input_spec)
+    ensure_built(keras_model, spec)
     losses = _checked_losses(loss, keras_model)
     weights = _checked_loss_weights(loss_weights, loss, losses)
     named = _checked_metrics(metrics)
     from tensorflow_federated.learning.models import keras_model as keras_models
 
+    def predictions() -> Any:
+        return keras_model(keras_models.arrange_inputs(keras_model, _keras_inputs(spec)))
+
     for metric in named.values():
-        _ensure_metric_built(metric, keras_model, spec)
+        ensure_metric_built(metric, spec, predictions)
     names = sorted(loss) if isinstance(loss, Mapping) else None
     return keras_models.KerasModel(keras_model, losses, weights, names, spec, named)
 
 
-def _check_framework() -> None:
+def check_framework(user: str) -> None:
+    """Checks that Keras is there and runs on TensorFlow.
+
+    Args:
+      user: the name of the function that needs it.
+
+    Raises:
+      MissingExtraError: if Keras or TensorFlow is not installed.
+      ModelValueError: if Keras runs on another framework.
+    """
     try:
         import keras
         import tensorflow  # noqa: F401
     except ModuleNotFoundError as error:
-        raise errors.missing_extra("tensorflow", _NAME) from error
+        raise errors.missing_extra("tensorflow", user) from error
     backend = keras.backend.backend()
     if backend != "tensorflow":
         given = os.environ.get("KERAS_BACKEND")
@@ -93,26 +107,38 @@ def _check_framework() -> None:
         if given is not None:
             problems.append(f"KERAS_BACKEND: {given}")
         raise errors.ModelValueError(
-            f"{_NAME} needs Keras on TensorFlow.",
+            f"{user} needs Keras on TensorFlow.",
             problems=problems,
             fix="set the environment variable KERAS_BACKEND=tensorflow before Keras is imported.",
         )
 
 
-def _check_keras_model(keras_model: Any) -> None:
+def check_keras_model(keras_model: Any, user: str) -> None:
+    """Checks that something is a Keras 3 model.
+
+    Args:
+      keras_model: what was given.
+      user: the name of the function that needs it.
+
+    Raises:
+      ModelError: if it is not.
+    """
     if frameworks.is_legacy_keras(keras_model):
         raise errors.ModelError(
-            f"{_NAME} takes models of Keras 3.",
+            f"{user} takes models of Keras 3.",
             problems=["keras_model: a model of Keras 2, from the package `tf_keras`"],
             fix="make it with `keras`, without TF_USE_LEGACY_KERAS; or write a "
             "`tff.learning.models.VariableModel` around it.",
         )
     if not frameworks.is_keras_model(keras_model):
         raise errors.ModelError(
-            f"{_NAME} cannot make a model of this.",
+            f"{user} cannot make a model of this.",
             problems=[f"keras_model: expected a `keras.Model`, got {_shown(keras_model)}"],
             fix="give the Keras model itself, as `keras.Sequential([...])` makes one.",
         )
+
+
+def _check_not_compiled(keras_model: Any) -> None:
     if keras_model.compiled:
         raise errors.ModelValueError(
             f"{_NAME} needs a model that is not compiled.",
@@ -122,8 +148,16 @@ def _check_keras_model(keras_model: Any) -> None:
         )
 
 
-def _checked_input_spec(input_spec: Any) -> Any:
-    """The form of a batch, as a structure of specs of TensorFlow."""
+def checked_input_spec(input_spec: Any) -> Any:
+    """The form of a batch, as a structure of specs of TensorFlow.
+
+    Args:
+      input_spec: a pair of features and labels, or a mapping with the names `x` and `y`; or a type.
+
+    Raises:
+      ModelError: if it is no structure of tensor specs.
+      ModelValueError: if it does not have features and labels.
+    """
     if isinstance(input_spec, StructType):
         input_spec = _to_specs(input_spec)
 
@@ -199,8 +233,16 @@ def _keras_inputs(spec: Any) -> Any:
     )
 
 
-def _ensure_built(keras_model: Any, spec: Any) -> None:
-    """Makes the variables of a model that would make them when it is first called."""
+def ensure_built(keras_model: Any, spec: Any) -> None:
+    """Makes the variables of a model that would make them when it is first called.
+
+    Args:
+      keras_model: the model.
+      spec: the form of a batch, checked.
+
+    Raises:
+      ModelValueError: if the model cannot be called on features of that form.
+    """
     if keras_model.built:
         return
     try:
@@ -225,7 +267,7 @@ def _checked_losses(loss: Any, keras_model: Any) -> list[Any]:
         f"loss{'' if len(losses) == 1 and losses[0] is loss else f'[{index}]'}: expected a "
         f"`keras.losses.Loss`, got {_shown(each)}"
         for index, each in enumerate(losses)
-        if not _is_loss(each)
+        if not is_loss(each)
     ]
     if problems:
         raise errors.ModelError(
@@ -233,17 +275,7 @@ def _checked_losses(loss: Any, keras_model: Any) -> list[Any]:
             problems=problems,
             fix="give an instance, for example `keras.losses.MeanSquaredError()`.",
         )
-    unreduced = [
-        f"{each.name}: reduction is {each.reduction!r}"
-        for each in losses
-        if each.reduction in (None, "none")
-    ]
-    if unreduced:
-        raise errors.ModelValueError(
-            f"{_NAME} needs a loss that gives one number for a batch.",
-            problems=unreduced,
-            fix="leave `reduction` out: the mean of the examples is taken.",
-        )
+    check_reduced(losses, _NAME)
     outputs = getattr(keras_model, "outputs", None)
     if losses != [loss] and outputs is not None and len(outputs) != len(losses):
         raise errors.ModelValueError(
@@ -254,7 +286,31 @@ def _checked_losses(loss: Any, keras_model: Any) -> list[Any]:
     return losses
 
 
-def _is_loss(candidate: Any) -> bool:
+def check_reduced(losses: Sequence[Any], user: str) -> None:
+    """Checks that losses give one number for a batch.
+
+    Args:
+      losses: `keras.losses.Loss`es.
+      user: the name of the function that needs them.
+
+    Raises:
+      ModelValueError: if one of them gives a number for each example.
+    """
+    unreduced = [
+        f"{each.name}: reduction is {each.reduction!r}"
+        for each in losses
+        if each.reduction in (None, "none")
+    ]
+    if unreduced:
+        raise errors.ModelValueError(
+            f"{user} needs a loss that gives one number for a batch.",
+            problems=unreduced,
+            fix="leave `reduction` out: the mean of the examples is taken.",
+        )
+
+
+def is_loss(candidate: Any) -> bool:
+    """Whether it is a `keras.losses.Loss`."""
     import keras
 
     return isinstance(candidate, keras.losses.Loss)
@@ -362,19 +418,24 @@ def _is_metric(candidate: Any) -> bool:
     return isinstance(candidate, keras.metrics.Metric)
 
 
-def _ensure_metric_built(metric: Any, keras_model: Any, spec: Any) -> None:
-    """Makes the variables of a metric that would make them at its first update."""
-    if metric.variables and getattr(metric, "built", True) and getattr(metric, "_built", True):
+def ensure_metric_built(metric: Any, spec: Any, predictions: Callable[[], Any]) -> None:
+    """Makes the variables of a metric that would make them at its first update.
+
+    Args:
+      metric: a Keras metric.
+      spec: the form of a batch, checked.
+      predictions: gives the form of what a model predicts.
+    """
+    if functional_metrics.is_built(metric):
         return
     import keras
 
     from tensorflow_federated.learning.models import keras_model as keras_models
 
     _, labels = keras_models.split_batch(spec)
-    predictions = keras_model(keras_models.arrange_inputs(keras_model, _keras_inputs(spec)))
     metric.update_state(
         keras.tree.map_structure(_example_of, labels),
-        keras.tree.map_structure(_example_of, predictions),
+        keras.tree.map_structure(_example_of, predictions()),
     )
     metric.reset_state()
 

@@ -146,7 +146,7 @@ class KerasModel(VariableModel):
 
     def metric_finalizers(self) -> MetricFinalizers:
         return collections.OrderedDict(
-            (name, _finalizer(metric)) for name, metric in self._metrics.items()
+            (name, to_finalizer(metric)) for name, metric in self._metrics.items()
         )
 
     def reset_metrics(self) -> None:
@@ -201,7 +201,9 @@ def split_batch(batch: Any) -> tuple[Any, Any]:
     return elements[0][1], elements[1][1]
 
 
-def _finalizer(metric: keras.metrics.Metric) -> Callable[[Any], Any]:
+def to_finalizer(metric: keras.metrics.Metric) -> Callable[[Any], Any]:
+    """The function from the values of a metric's variables to the value of the metric."""
+
     def finalize(unfinalized: Any) -> Any:
         """Computes the value of a metric from the sums of its variables."""
         values = [value for _, value in containers.unpack(unfinalized) or []]

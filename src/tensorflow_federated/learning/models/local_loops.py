@@ -8,6 +8,7 @@ So the engine owns the loop, and may stream the batches of many clients through 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import importlib.util
 import sys
 from collections.abc import Callable
@@ -16,7 +17,9 @@ from typing import TYPE_CHECKING, Any
 from tensorflow_federated.core import errors
 from tensorflow_federated.core.computations import ConcreteComputation
 from tensorflow_federated.core.types import StructWithPythonType, Type
-from tensorflow_federated.learning.models.variable import MetricFinalizers, VariableModel
+from tensorflow_federated.learning.metrics.metric_types import AnyMetricFinalizers
+from tensorflow_federated.learning.models.functional import FunctionalModel
+from tensorflow_federated.learning.models.variable import VariableModel
 
 if TYPE_CHECKING:
     from tensorflow_federated.learning.models.recording import RecordedModel
@@ -32,7 +35,8 @@ class ModelSpec:
       batch_type: the type of a batch, the element of the clients' sequences.
       initial_weights: ``( -> weights_type)``, local; calls `model_fn` each time, so that the
         weights are drawn anew by the model's own initializers.
-      metric_finalizers: by name, the function from the sum of the clients' reports to the metric.
+      metric_finalizers: by name, the function from the sum of the clients' reports to the metric;
+        or one function from all sums to all metrics.
       unfinalized_metrics_type: the type of what a client reports, an `OrderedDict`.
       make_model: makes a model that nothing else uses, and its variables.
     """
@@ -41,7 +45,7 @@ class ModelSpec:
     weights_type: StructWithPythonType
     batch_type: Type
     initial_weights: ConcreteComputation
-    metric_finalizers: MetricFinalizers
+    metric_finalizers: AnyMetricFinalizers
     unfinalized_metrics_type: StructWithPythonType
     make_model: Callable[[], RecordedModel]
 
@@ -80,11 +84,14 @@ class EvalLoop:
     finish: ConcreteComputation
 
 
-def describe_model(model_fn: Callable[[], VariableModel] | ModelSpec) -> ModelSpec:
+def describe_model(
+    model_fn: Callable[[], VariableModel] | FunctionalModel | ModelSpec,
+) -> ModelSpec:
     """Calls a model function once and finds out what an algorithm has to know.
 
     Args:
-      model_fn: a function without arguments that makes a model; or a description, given back.
+      model_fn: a function without arguments that makes a model; or a functional model; or a
+        description, given back.
 
     Returns:
       The description.
@@ -99,16 +106,21 @@ def describe_model(model_fn: Callable[[], VariableModel] | ModelSpec) -> ModelSp
     _check_tensorflow()
     from tensorflow_federated.learning.models import description
 
+    if isinstance(model_fn, FunctionalModel):
+        from tensorflow_federated.learning.models import functional_variables
+
+        # No function of the user's makes this model: messages point to where the algorithm is.
+        model_fn = functools.partial(functional_variables.WithOwnMetrics, model_fn)
     return description.describe_model(model_fn)
 
 
 def build_train_loop(
-    model_fn: Callable[[], VariableModel] | ModelSpec, optimizer: Any
+    model_fn: Callable[[], VariableModel] | FunctionalModel | ModelSpec, optimizer: Any
 ) -> TrainLoop:
     """Builds the training of a model.
 
     Args:
-      model_fn: a function that makes a model, or its description.
+      model_fn: a function that makes a model, or a functional model, or a description.
       optimizer: a `tff.learning.optimizers.Optimizer`; it runs inside the step.
 
     Returns:
@@ -124,11 +136,13 @@ def build_train_loop(
     return tensorflow_loops.build_train_loop(spec, optimizer)
 
 
-def build_eval_loop(model_fn: Callable[[], VariableModel] | ModelSpec) -> EvalLoop:
+def build_eval_loop(
+    model_fn: Callable[[], VariableModel] | FunctionalModel | ModelSpec,
+) -> EvalLoop:
     """Builds the evaluation of a model.
 
     Args:
-      model_fn: a function that makes a model, or its description.
+      model_fn: a function that makes a model, or a functional model, or a description.
 
     Returns:
       The computations.

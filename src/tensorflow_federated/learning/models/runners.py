@@ -217,7 +217,7 @@ class StatelessRunner:
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             if training:
                 tape.watch(values.trainable)
-            with _stateless_scope(self._mapping(values)) as scope:
+            with stateless_scope(self._mapping(values)) as scope:
                 output = model.forward_pass(batch, training)
                 _check_output(output, model)
         gradients = None
@@ -242,11 +242,11 @@ class StatelessRunner:
     def report(self, values: Values, reset: tf.Tensor | None) -> Any:
         model = self._model
         mapping = self._mapping(values)
-        with _stateless_scope(mapping):
+        with stateless_scope(mapping):
             reported = model.report_local_unfinalized_metrics()
         if reset is None:
             return reported
-        with _stateless_scope(mapping):
+        with stateless_scope(mapping):
             model.reset_metrics()
             after_reset = model.report_local_unfinalized_metrics()
         return trees.map_structure(
@@ -268,7 +268,7 @@ class StatelessRunner:
         ]
 
 
-def _stateless_scope(mapping: Sequence[tuple[keras.Variable, tf.Tensor]]) -> Any:
+def stateless_scope(mapping: Sequence[tuple[keras.Variable, tf.Tensor]]) -> Any:
     """A scope in which Keras variables have given values; notes which of them are assigned."""
     import keras
 

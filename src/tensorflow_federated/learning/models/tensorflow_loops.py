@@ -290,7 +290,7 @@ def _model_error(spec: ModelSpec, cause: Exception) -> errors.FederatedError:
     kind = errors.ModelError if isinstance(cause, TypeError) else errors.ModelValueError
     return kind(
         "the model cannot compute its loss for a batch of its `input_spec`.",
-        problems=[f"input_spec: {spec.batch_type}", f"{type(cause).__name__}: {_told(cause)}"],
+        problems=[f"input_spec: {spec.batch_type}", f"{type(cause).__name__}: {told(cause)}"],
         where=callsites.line_of(spec.model_fn),
         fix="compare `input_spec` with the `element_spec` of a client's dataset, the features with "
         "the input of the model, and the labels with what loss and metrics take.",
@@ -302,7 +302,7 @@ _CALLED_WITH = re.compile(r"\n\s*(?:Call arguments|Arguments) received by")
 _COLOUR = re.compile(r"\x1b\[\d*m")
 
 
-def _told(cause: Exception) -> str:
+def told(cause: Exception) -> str:
     """What an exception says, without the stack that AutoGraph and the arguments that Keras add."""
     text = _COLOUR.sub("", str(cause))
     raised = list(_RAISED.finditer(text))

@@ -21,7 +21,10 @@ from tensorflow_federated.learning.templates.learning_process import (
     LearningProcess,
     LearningProcessOutput,
 )
-from tensorflow_federated.learning.templates.model_delta import build_model_delta_client_work
+from tensorflow_federated.learning.templates.model_delta import (
+    build_functional_model_delta_client_work,
+    build_model_delta_client_work,
+)
 
 __all__ = [
     "ClientResult",
@@ -33,6 +36,7 @@ __all__ = [
     "LearningProcessOutput",
     "build_apply_optimizer_finalizer",
     "build_broadcast_process",
+    "build_functional_model_delta_client_work",
     "build_model_delta_client_work",
     "compose_learning_process",
     "reject_non_finite_update",

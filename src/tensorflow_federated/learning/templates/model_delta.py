@@ -19,11 +19,14 @@ from tensorflow_federated.core import (
 )
 from tensorflow_federated.core.computations import ConcreteComputation
 from tensorflow_federated.core.types import FederatedType, SequenceType, TensorType, Type
+from tensorflow_federated.learning import descriptions
 from tensorflow_federated.learning.client_weighting import ClientWeighting
 from tensorflow_federated.learning.loop_implementation import LoopImplementation
 from tensorflow_federated.learning.metrics.metric_types import MetricsAggregatorType
 from tensorflow_federated.learning.metrics.summation import sum_then_finalize
 from tensorflow_federated.learning.models import local_loops
+from tensorflow_federated.learning.models.functional import FunctionalModel
+from tensorflow_federated.learning.models.local_loops import ModelSpec
 from tensorflow_federated.learning.optimizers import tracing as optimizer_tracing
 from tensorflow_federated.learning.optimizers.optimizer import Optimizer, check_optimizer
 from tensorflow_federated.learning.templates import arguments
@@ -34,7 +37,7 @@ _NAME = "tff.learning.templates.build_model_delta_client_work"
 
 @errors.boundary
 def build_model_delta_client_work(
-    model_fn: Callable[[], Any],
+    model_fn: Callable[[], Any] | FunctionalModel | ModelSpec,
     optimizer: Optimizer[Any, Any, Any],
     client_weighting: ClientWeighting,
     metrics_aggregator: MetricsAggregatorType | None = None,
@@ -56,7 +59,8 @@ def build_model_delta_client_work(
     activations.
 
     Args:
-      model_fn: a function without arguments that makes a `tff.learning.models.VariableModel`.
+      model_fn: a function without arguments that makes a `tff.learning.models.VariableModel`; or a
+        `tff.learning.models.FunctionalModel`.
       optimizer: the optimizer of the clients.
       client_weighting: the weight of a client's update.
       metrics_aggregator: from the metric finalizers and the type of the unfinalized metrics to the
@@ -135,6 +139,88 @@ def build_model_delta_client_work(
         ),
         get_hparams_fn=tracing.federated_computation(unchanged, hparams_type),
         set_hparams_fn=tracing.federated_computation(replaced, hparams_type, hparams_type),
+    )
+
+
+@errors.boundary
+def build_functional_model_delta_client_work(
+    *,
+    model: FunctionalModel | ModelSpec,
+    optimizer: Optimizer[Any, Any, Any],
+    client_weighting: ClientWeighting,
+    metrics_aggregator: MetricsAggregatorType | None = None,
+    loop_implementation: LoopImplementation = LoopImplementation.DATASET_REDUCE,
+) -> ClientWorkProcess:
+    """Builds the client work that trains a functional model.
+
+    The same training as that of `build_model_delta_client_work`, without a state: the
+    hyperparameters of the optimizer stay what they are. Reported are the metrics of the model
+    itself, under `train`.
+
+    Args:
+      model: a `tff.learning.models.FunctionalModel`.
+      optimizer: a `tff.learning.optimizers.Optimizer`, for the local steps.
+      client_weighting: whether clients count by their number of examples or all the same.
+      metrics_aggregator: makes the aggregation of the unfinalized metrics;
+        `tff.learning.metrics.sum_then_finalize` if None.
+      loop_implementation: accepted for compatibility, without effect.
+
+    Returns:
+      The process.
+
+    Raises:
+      ModelError: if `model` is no functional model, or its metrics have no names.
+      TypeMismatchError: if another argument is not of its type.
+
+    Examples:
+      >>> import numpy as np
+      >>> import tensorflow as tf
+      >>> import tensorflow_federated as tff
+      >>> model = tff.learning.models.FunctionalModel(
+      ...     initial_weights=([np.zeros([1, 1], np.float32)], []),
+      ...     predict_on_batch_fn=tf.function(lambda weights, x, training: x @ weights[0][0]),
+      ...     loss_fn=lambda output, label, sample_weight: tf.reduce_mean((output - label) ** 2),
+      ...     input_spec=(tf.TensorSpec([None, 1]), tf.TensorSpec([None, 1])),
+      ... )
+      >>> work = tff.learning.templates.build_functional_model_delta_client_work(
+      ...     model=model,
+      ...     optimizer=tff.learning.optimizers.build_sgdm(0.1),
+      ...     client_weighting=tff.learning.ClientWeighting.NUM_EXAMPLES,
+      ... )
+      >>> print(work.initialize.type_signature)
+      ( -> <>@SERVER)
+    """
+    if not isinstance(model, (FunctionalModel, ModelSpec)):
+        raise errors.ModelError(
+            "`tff.learning.templates.build_functional_model_delta_client_work` needs a functional "
+            "model.",
+            problems=[f"model: got {descriptions.described(model)}"],
+            fix="give a `tff.learning.models.FunctionalModel`; or call "
+            "`build_model_delta_client_work` with a function that makes a model.",
+        )
+    work = build_model_delta_client_work(
+        model,
+        optimizer,
+        client_weighting,
+        metrics_aggregator,
+        loop_implementation=loop_implementation,
+    )
+
+    def initialize() -> Any:
+        return intrinsics.federated_value((), placements.SERVER)
+
+    def without_state(state: Any, weights: Any, client_data: Any) -> Any:
+        output: Any = work.next(work.initialize(), weights, client_data)
+        return templates.MeasuredProcessOutput(state, output.result, output.measurements)
+
+    parameters: Any = work.next.type_signature.parameter
+    _, weights_type, data_type = parameters
+    initialize_fn = tracing.federated_computation(initialize)
+    return ClientWorkProcess(
+        initialize_fn,
+        tracing.federated_computation(
+            without_state, initialize_fn.type_signature.result, weights_type, data_type
+        ),
     )
 
 
