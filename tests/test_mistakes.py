@@ -62,8 +62,8 @@ def _forgotten_return() -> None:
 
 def _forgotten_return_in_jax() -> None:
     @tff.jax.computation(np.int32)
-    def double(x: Any) -> Any:
-        2 * x
+    def size(x: Any) -> Any:
+        abs(x)
 
 
 def _python_if() -> None:

@@ -69,7 +69,7 @@ def canonical(computation: computations.ConcreteComputation, argument: Any) -> t
     parameter = computation.type_signature.parameter
     assert parameter is not None
     value = values.to_canonical(argument, parameter)
-    return value, values.cardinality(value, parameter)
+    return value, values.cardinality(value, parameter) or 0
 
 
 def run_reference(node: ir.Lambda | ir.Local, argument: Any, client_count: int) -> Any:

@@ -126,7 +126,8 @@ def test_a_variable_that_another_computation_made():
 def test_a_keras_model_made_outside(golden):
     import keras
 
-    model = keras.Sequential([keras.layers.Input((2,)), keras.layers.Dense(1, use_bias=False)])
+    dense = keras.layers.Dense(1, use_bias=False, name="dense")
+    model = keras.Sequential([keras.layers.Input((2,)), dense])
     with pytest.raises(errors.TracingError) as caught:
 
         @tff.tensorflow.computation((np.float32, [None, 2]))

@@ -229,7 +229,7 @@ def test_a_jax_computation_gets_the_parts():
         (
             tff.TensorType(np.int32, [None, None]),
             rows([1]),
-            "argument: expected int32[?,?], got Rag",
+            "argument: expected int32[?,?], got <tf.Rag",
         ),
         (RAGGED, [[1], [2, 3]], "argument: expected <flat_values=int32[?],nested_row_splits=<int6"),
         (RAGGED, np.ones((2, 2), np.int32), "argument: expected <flat_values=int32[?],nested_row_"),

@@ -29,7 +29,7 @@ def check_instance(
       >>> check_instance("name", 1, str, "a name is a string.")
       Traceback (most recent call last):
         ...
-      tensorflow_federated.core.errors.ArgumentError: a name is a string.
+      tensorflow_federated.core.errors.programs.ArgumentError: a name is a string.
         name:        got 1 of the Python type `int`
         where: ...
     """

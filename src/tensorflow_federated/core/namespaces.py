@@ -35,7 +35,7 @@ def module_functions(
       >>> get_attribute("to_tipe")
       Traceback (most recent call last):
       ...
-      tensorflow_federated.core.errors.RemovedNameError: `tff` has no attribute `to_tipe`.
+      tensorflow_federated.core.errors.names.RemovedNameError: `tff` has no attribute `to_tipe`.
         ...
     """
     public = sorted(names)

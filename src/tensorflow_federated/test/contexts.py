@@ -29,7 +29,8 @@ def create_runtime_error_context() -> RuntimeErrorContext:
       ...     one()
       Traceback (most recent call last):
         ...
-      tensorflow_federated.core.errors.ContextError: no context is there to run this computation.
+      tensorflow_federated.core.errors.calls.ContextError: no context is there to run this
+        computation.
         ...
     """
     return RuntimeErrorContext()
