@@ -45,7 +45,7 @@ def to_sequence(
         dataset = sequences.from_dataset(value, element_type)
     except errors.TypeMismatchError as error:
         for problem in error.problems:
-            problems.add_line(problem.replace("dataset:", f"{path}:", 1))
+            problems.add_line(problem.replace("dataset[*]", f"{path}[*]", 1))
         return None
     if dataset is not None:
         return dataset

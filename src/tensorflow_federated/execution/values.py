@@ -177,7 +177,7 @@ def _convert_clients(
         clients = cohorts.values_of_clients(value, member)
     except errors.TypeMismatchError as error:
         for problem in error.problems:
-            problems.add_line(problem.replace("dataset:", f"{path}:", 1))
+            problems.add_line(problem.replace("dataset[*]", path, 1))
         return None
     if clients is None:
         raise errors.InvalidNonAllEqualValueError(

@@ -18,6 +18,7 @@ from tensorflow_federated.backends.mergeable import (
 )
 from tensorflow_federated.core import intrinsic_defs as _intrinsic_defs
 from tensorflow_federated.core import namespaces as _namespaces
+from tensorflow_federated.core.byte_format import Limits
 from tensorflow_federated.core.computations import ConcreteComputation
 from tensorflow_federated.core.contexts import (
     AsyncContext,
@@ -123,6 +124,7 @@ __all__ = [
     "transform_preorder",
     "unique_name_generator",
     # Programs and values as bytes.
+    "Limits",
     "deserialize_computation",
     "deserialize_value",
     "serialize_computation",

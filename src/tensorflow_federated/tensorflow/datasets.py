@@ -42,10 +42,11 @@ def convert(dataset: tf.data.Dataset, element_type: Type) -> sequences.Sequence:
       TypeMismatchError: if the elements are of another type.
     """
     actual = types.to_type(dataset.element_spec)
-    if not element_type.is_assignable_from(actual):
+    differences = element_type.differences(actual, path="dataset[*]")
+    if differences:
         raise errors.TypeMismatchError(
             "the elements of a dataset are not of the type that is needed.",
-            problems=[f"dataset: expected {element_type}*, got {actual}*"],
+            problems=differences,
             fix="check `dataset.element_spec`: names, order, dtypes and shapes have to fit.",
         )
     return sequences.Sequence.from_dataset(
