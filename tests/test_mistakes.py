@@ -163,3 +163,24 @@ def test_mistake_is_told_in_four_parts(mistake: str, golden: Any):
     assert error.where is not None
     assert error.where.startswith("test_mistakes.py:")
     assert error.fix, "what to write instead is not told"
+
+
+def test_missing_extra_is_told_with_what_to_install(run_python: Callable[..., str], golden: Any):
+    told = run_python(
+        """
+        import sys
+
+        import tensorflow_federated as tff
+
+        sys.modules["tensorflow"] = None
+
+        def build():
+            return tff.tensorflow.computation(lambda: 1)
+
+        try:
+            build()
+        except ImportError as error:
+            print(f"{type(error).__qualname__}: {error}")
+        """
+    )
+    golden.check("no TensorFlow installed", told.rstrip())

@@ -189,7 +189,7 @@ class TracedFunction:
     def _describe(self, result: Any) -> Type:
         if result is None:
             raise self._error(
-                "returned `None`, and a computation has to return a value.",
+                "returns nothing, and a computation has to return a value.",
                 ["result: expected a value, got None"],
                 f"end `{self.name}` with `return` and the value.",
             )

@@ -54,6 +54,7 @@ def missing_extra(extra: str, what: str) -> MissingExtraError:
     """
     return MissingExtraError(
         f"{what} needs the extra `{extra}`, which is not installed.",
+        problems=[f"extra: expected `{extra}`, got an environment without it"],
         fix=f'pip install "tff-ng[{extra}]"',
     )
 
