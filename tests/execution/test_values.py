@@ -279,12 +279,12 @@ def test_the_signature_of_a_problem_is_the_part_that_it_is_in():
 
 def test_a_dataset_of_another_type_is_told_with_its_client(monkeypatch):
     def convert(value, element_type):
-        raise errors.TypeMismatchError("no", problems=["dataset: expected int32*, got bool*"])
+        raise errors.TypeMismatchError("no", problems=["dataset[*]: expected int32, got bool"])
 
     monkeypatch.setattr(sequences, "_converters", [(lambda value: value == "dataset", convert)])
     with pytest.raises(errors.TypeMismatchError) as caught:
         values.to_canonical([[1], "dataset"], FederatedType(SequenceType(np.int32), CLIENTS))
-    assert caught.value.problems == ("argument[1]: expected int32*, got bool*",)
+    assert caught.value.problems == ("argument[1][*]: expected int32, got bool",)
 
 
 SCALARS = [

@@ -179,7 +179,7 @@ def test_another_element_type_is_refused_before_reading():
     with pytest.raises(TypeError) as caught:
         datasets.convert(dataset, BATCH)
     assert isinstance(caught.value, errors.TypeMismatchError)
-    assert caught.value.problems == ("dataset: expected <y=int32[?],x=float32[?,2]>*, got int64*",)
+    assert caught.value.problems == ("dataset[*]: expected <y=int32[?],x=float32[?,2]>, got int64",)
 
 
 def test_a_seeded_shuffle_repeats_at_each_use():
