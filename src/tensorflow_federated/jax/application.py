@@ -188,10 +188,8 @@ class TracedFunction:
 
     def _describe(self, result: Any) -> Type:
         if result is None:
-            raise self._error(
-                "returns nothing, and a computation has to return a value.",
-                ["result: expected a value, got None"],
-                f"end `{self.name}` with `return` and the value.",
+            raise errors.returned_nothing(
+                self.name, self.parameter_type, self.where, law=errors.TypeMismatchError
             )
         problems: list[str] = []
         described = structures.describe(result, "result", self.reading, problems)

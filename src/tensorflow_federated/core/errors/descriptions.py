@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from tensorflow_federated.core.errors.programs import ComputationReturnedNoneError
+from tensorflow_federated.core.errors.root import FederatedError
 
 _LONGEST_OBJECT = 80
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
@@ -37,14 +38,19 @@ def signature_without_result(parameter: object | None) -> str:
 
 
 def returned_nothing(
-    name: str, parameter: object | None, where: str | None
-) -> ComputationReturnedNoneError:
+    name: str,
+    parameter: object | None,
+    where: str | None,
+    *,
+    law: type[FederatedError] = ComputationReturnedNoneError,
+) -> FederatedError:
     """Returns the error to raise where the function of a computation has no `return`.
 
     Args:
       name: The name of the function.
       parameter: The type of its parameter; None if it takes none.
       where: The line of its definition.
+      law: The class of the error, where a back end has another one.
 
     Returns:
       The error, not raised yet.
@@ -57,7 +63,7 @@ def returned_nothing(
         where:       train.py:12 in `next_fn`
         fix:         end `next_fn` with `return` and the value.
     """
-    return ComputationReturnedNoneError(
+    return law(
         f"`{name}` returns nothing, and a computation has to return a value.",
         problems=["result: expected a value, got None"],
         signature=signature_without_result(parameter),
