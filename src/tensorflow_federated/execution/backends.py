@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
@@ -12,31 +13,69 @@ from tensorflow_federated.compiler import plan
 from tensorflow_federated.core import byte_format, errors, ir
 from tensorflow_federated.core.local_computations import LocalComputation
 from tensorflow_federated.core.types import FunctionType
+from tensorflow_federated.execution.settings import Settings
 
 
-class CompiledChunk(Protocol):
-    """A client step, compiled over chunks of clients."""
+class CompiledStep(Protocol):
+    """A client step, compiled over chunks of clients; several threads may use it at once.
 
-    def __call__(
-        self,
-        broadcast: Sequence[Any],
-        zeros: Sequence[Any],
-        clients: Sequence[Sequence[Any]],
-        keys: np.ndarray,
-    ) -> tuple[Any, ...] | None:
-        """Runs the step for each client in order and accumulates.
+    Making one is cheap: what is expensive is done when it is first run, and noted by
+    `profiling.count(compilations=1)`.
+    """
+
+    form: str
+    """How it runs, in a few words, for `tff.explain`."""
+
+    def place(self, broadcast: Sequence[Any]) -> Any:
+        """Brings the broadcast values to where the step runs; called once for all chunks of a call.
 
         Args:
           broadcast: the broadcast values, canonical, in the order of the step.
+
+        Returns:
+          What `run` takes.
+        """
+        ...
+
+    def prepare(self, clients: Sequence[Sequence[Any]]) -> Any | None:
+        """Reads and lays out the data of a chunk; may be called ahead, by another thread.
+
+        Args:
+          clients: for each client input, one canonical value per client; without client inputs
+            nothing.
+
+        Returns:
+          What `run` takes; None if this data does not fit the compiled form (its shapes are not
+          columnar), so that the clients are run one by one.
+        """
+        ...
+
+    def run(
+        self, broadcast: Any, zeros: Sequence[Any], prepared: Any, keys: np.ndarray
+    ) -> tuple[Any, ...]:
+        """Runs the step for each client of a chunk in order and accumulates.
+
+        Args:
+          broadcast: what `place` returned.
           zeros: for each aggregate, the value that accumulation starts from.
-          clients: for each client input, one canonical value per client.
+          prepared: what `prepare` returned.
           keys: int64[clients, draws, 2], the random keys.
 
         Returns:
-          The accumulated value of each aggregate, canonical; None if this data does not fit the
-          compiled form (its shapes are not columnar), so that the clients are run one by one.
+          The accumulated value of each aggregate, canonical.
         """
         ...
+
+
+@dataclasses.dataclass(frozen=True)
+class NotCompiled:
+    """Why a back end does not compile a client step.
+
+    Attributes:
+      reason: the reason, as the end of a sentence: `it keeps values at the clients`.
+    """
+
+    reason: str
 
 
 class Backend(Protocol):
@@ -62,7 +101,9 @@ class Backend(Protocol):
         """
         ...
 
-    def compile_client_step(self, step: plan.ClientStep) -> CompiledChunk | None:
+    def compile_client_step(
+        self, step: plan.ClientStep, settings: Settings
+    ) -> CompiledStep | NotCompiled:
         """Compiles a step whose computations are all of this back end or portable, if it can."""
         ...
 

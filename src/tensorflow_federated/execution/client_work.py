@@ -20,26 +20,28 @@ from tensorflow_federated.execution import (
     sums,
 )
 from tensorflow_federated.execution.problems import describe_error
+from tensorflow_federated.execution.settings import Settings
 
 
 class ClientWork:
     """A client step, ready to be run any number of times."""
 
-    def __init__(self, step: plan.ClientStep, number: int) -> None:
+    def __init__(self, step: plan.ClientStep, number: int, settings: Settings) -> None:
         """Prepares a step.
 
         Args:
           step: the step.
           number: its position among the client steps of the plan, from 0.
+          settings: how the engine works.
         """
         self.step = step
+        self._settings = settings
         self._stage = f"client step {number + 1}"
         self._backend = local_programs.only_backend([step.body])
         accumulates = [a.accumulate for a in step.aggregates if a.accumulate is not None]
         self._chunk_backend = local_programs.only_backend([step.body, *accumulates])
         self._folds = [_FOLDS[aggregate.kind](aggregate) for aggregate in step.aggregates]
-        self._compiled: backends.CompiledChunk | None = None
-        self._is_compiled = False
+        self._compiled: backends.CompiledStep | backends.NotCompiled | None = None
         self._lock = threading.Lock()
 
     def run(
@@ -70,12 +72,14 @@ class ClientWork:
         """
         cohort = _Cohort(broadcast, clients, keys, invocation)
         zeros = [fold.zero(start) for fold, start in zip(self._folds, starts, strict=True)]
+        compiled = self._compiled_step(zeros)
+        placed = None if compiled is None else compiled.place(broadcast)
         chunks = reduction.chunks(len(keys))
         consumed = list(itertools.compress(clients, released))
         kept: list[list[Any]] = [[] for _ in self.step.kept]
         tree = reduction.Tree[list[Any]](len(chunks), self._merge)
         for index, chunk in enumerate(chunks):
-            tree.add(index, self._run_chunk(cohort, chunk, zeros, kept))
+            tree.add(index, self._run_chunk(cohort, chunk, zeros, kept, compiled, placed))
             for column in consumed:
                 column[chunk.start : chunk.stop] = [None] * len(chunk)
         totals = tree.result if chunks else [fold.empty(zero) for fold, zero in self._paired(zeros)]
@@ -89,21 +93,25 @@ class ClientWork:
         return [fold.merge(*pair) for fold, pair in zip(self._folds, pairs, strict=True)]
 
     def _run_chunk(
-        self, cohort: _Cohort, chunk: range, zeros: Sequence[Any], kept: list[list[Any]]
+        self,
+        cohort: _Cohort,
+        chunk: range,
+        zeros: Sequence[Any],
+        kept: list[list[Any]],
+        compiled: backends.CompiledStep | None,
+        placed: Any,
     ) -> list[Any]:
-        compiled = self._compiled_chunk(zeros)
         if compiled is not None:
             clients = [column[chunk.start : chunk.stop] for column in cohort.clients]
             try:
-                totals = compiled(
-                    cohort.broadcast, zeros, clients, cohort.keys[chunk.start : chunk.stop]
-                )
+                prepared = compiled.prepare(clients)
+                if prepared is not None:
+                    keys = cohort.keys[chunk.start : chunk.stop]
+                    return list(compiled.run(placed, zeros, prepared, keys))
             except Exception as error:
                 # The same clients one by one tell which of them it was.
                 self._run_each_client(cohort, chunk, zeros, kept)
                 raise self._failure(error, None, cohort) from error
-            if totals is not None:
-                return list(totals)
         return self._run_each_client(cohort, chunk, zeros, kept)
 
     def _run_each_client(
@@ -136,15 +144,14 @@ class ClientWork:
             return backends.get(self._backend).evaluate_program(body, argument, keys)
         return local_programs.run(body, argument, numpy_domain.NumpyDomain(keys))
 
-    def _compiled_chunk(self, zeros: Sequence[Any]) -> backends.CompiledChunk | None:
+    def _compiled_step(self, zeros: Sequence[Any]) -> backends.CompiledStep | None:
         if self._chunk_backend is None or self.step.kept or any(zero is None for zero in zeros):
             return None
         with self._lock:
-            if not self._is_compiled:
+            if self._compiled is None:
                 backend = backends.get(self._chunk_backend)
-                self._compiled = backend.compile_client_step(self.step)
-                self._is_compiled = True
-        return self._compiled
+                self._compiled = backend.compile_client_step(self.step, self._settings)
+        return None if isinstance(self._compiled, backends.NotCompiled) else self._compiled
 
     def _failure(
         self, error: Exception, client_index: int | None, cohort: _Cohort

@@ -22,6 +22,8 @@ from tensorflow_federated.execution import (
     reference,
     values,
 )
+from tensorflow_federated.execution import settings as default_settings
+from tensorflow_federated.execution.settings import Settings
 
 
 class Program(Protocol):
@@ -230,18 +232,22 @@ def _without_functions(argument: Any, type_signature: Type | None) -> Any:
 
 
 def create_local_context(
-    seed: int | None = None, *, simulate_secure: bool = True
+    seed: int | None = None,
+    *,
+    simulate_secure: bool = True,
+    settings: Settings = default_settings.DEFAULT,
 ) -> ExecutionContext:
     """A context that runs compiled computations in this process.
 
     Args:
       seed: see `ExecutionContext`.
       simulate_secure: see `ExecutionContext`.
+      settings: how the engine works.
 
     Returns:
       The context.
     """
-    return ExecutionContext(local.LocalEngine(), seed, simulate_secure=simulate_secure)
+    return ExecutionContext(local.LocalEngine(settings), seed, simulate_secure=simulate_secure)
 
 
 def create_reference_context(

@@ -10,30 +10,35 @@ import numpy as np
 
 from tensorflow_federated.compiler import compilation, plan
 from tensorflow_federated.core import ir
-from tensorflow_federated.execution import random_keys
+from tensorflow_federated.execution import random_keys, settings
 from tensorflow_federated.execution.client_work import ClientWork
 from tensorflow_federated.execution.server_work import ServerWork
+from tensorflow_federated.execution.settings import Settings
 
 
 class LocalEngine:
     """Compiles programs to Plans, and runs them in this process."""
 
+    def __init__(self, settings: Settings = settings.DEFAULT) -> None:
+        """Makes an engine that works as the settings say."""
+        self._settings = settings
+
     def compile(self, node: ir.Lambda | ir.Local) -> LocalProgram:
         """Compiles a program."""
-        return LocalProgram(compilation.compile_computation(node))
+        return LocalProgram(compilation.compile_computation(node), self._settings)
 
 
 class LocalProgram:
     """A Plan, with what its steps were compiled to; can be run by several threads at once."""
 
-    def __init__(self, program: plan.Plan) -> None:
+    def __init__(self, program: plan.Plan, settings: Settings) -> None:
         """Prepares a plan."""
         self._plan = program
         client_steps = itertools.count()
         self._work = [
             ServerWork(step)
             if isinstance(step, plan.ServerStep)
-            else ClientWork(step, next(client_steps))
+            else ClientWork(step, next(client_steps), settings)
             for step in program.steps
         ]
         self._last_uses = _last_uses(program)

@@ -18,20 +18,35 @@ class Columns:
     """All elements of a sequence, end to end: one array for each leaf of the element type.
 
     Attributes:
-      leaves: the flattened tensors of the element type, in order.
-      offsets: int64[n+1]: element i is the rows `offsets[i]:offsets[i+1]` of every leaf
-        ("batched": the first dimension of every leaf is unknown). None: element i is row i of
-        every leaf ("stacked": the shapes of all leaves are known).
+      leaves: the flattened tensors of the element type, in order. Sequences that are parts of one
+        store hold the same arrays.
+      offsets: int64[n+1]: element i is the rows `offsets[i]:offsets[i+1]` ("batched": the first
+        dimension of every leaf is unknown). None: element i is row i ("stacked": the shapes of all
+        leaves are known).
+      rows: int64[m]: row j of the sequence is the row `rows[j]` of every leaf; so rows can be left
+        out, repeated and in any order without a copy. None: row j is row j.
     """
 
     leaves: tuple[np.ndarray, ...]
     offsets: np.ndarray | None
+    rows: np.ndarray | None = None
 
     def __len__(self) -> int:
         """The number of elements."""
-        if self.offsets is not None:
-            return len(self.offsets) - 1
-        return len(self.leaves[0])
+        return self.row_count if self.offsets is None else len(self.offsets) - 1
+
+    @property
+    def row_count(self) -> int:
+        """The number of rows that the sequence has."""
+        if self.rows is not None:
+            return len(self.rows)
+        return len(self.leaves[0]) if self.offsets is None else int(self.offsets[-1])
+
+    def gathered(self) -> Columns:
+        """The same columns without `rows`: their own arrays, row after row."""
+        if self.rows is None:
+            return self
+        return Columns(tuple(leaf[self.rows] for leaf in self.leaves), self.offsets)
 
 
 class Sequence:
@@ -48,8 +63,10 @@ class Sequence:
         columns: Columns | None = None,
         dataset: Any = None,
         load: Callable[[], Sequence | None] | None = None,
+        client_id: str | None = None,
     ) -> None:
         """Use `from_elements`, `from_columns` or `from_dataset`."""
+        self._client_id = client_id
         self._element_type = element_type
         self._elements = elements
         self._columns = columns
@@ -65,14 +82,23 @@ class Sequence:
 
     @classmethod
     def from_columns(
-        cls, leaves: tuple[np.ndarray, ...], offsets: np.ndarray | None, element_type: Type
+        cls,
+        leaves: tuple[np.ndarray, ...],
+        offsets: np.ndarray | None,
+        element_type: Type,
+        rows: np.ndarray | None = None,
+        client_id: str | None = None,
     ) -> Sequence:
         """A sequence from the arrays that `Columns` tells of."""
-        return cls(element_type, columns=Columns(tuple(leaves), offsets))
+        return cls(element_type, columns=Columns(tuple(leaves), offsets, rows), client_id=client_id)
 
     @classmethod
     def from_dataset(
-        cls, dataset: Any, element_type: Type, load: Callable[[], Sequence | None]
+        cls,
+        dataset: Any,
+        element_type: Type,
+        load: Callable[[], Sequence | None],
+        client_id: str | None = None,
     ) -> Sequence:
         """A sequence that stays a framework's dataset until its elements are asked for.
 
@@ -81,16 +107,22 @@ class Sequence:
           element_type: the type of its elements.
           load: reads the dataset into a sequence of elements or columns, None if it has no end;
             called at most once.
+          client_id: the name of the client whose data it is, where it has one; for messages.
 
         Returns:
           The sequence.
         """
-        return cls(element_type, dataset=dataset, load=load)
+        return cls(element_type, dataset=dataset, load=load, client_id=client_id)
 
     @property
     def element_type(self) -> Type:
         """The type of every element."""
         return self._element_type
+
+    @property
+    def client_id(self) -> str | None:
+        """The name of the client whose data it is, or None."""
+        return self._client_id
 
     @property
     def dataset(self) -> Any:
@@ -215,6 +247,7 @@ def _joined(values: list[Any], leaf: Type) -> np.ndarray:
 
 
 def _rows(columns: Columns, element_type: Type) -> Iterator[Any]:
+    columns = columns.gathered()
     offsets = columns.offsets
     for i in range(len(columns)):
         part: Any = i if offsets is None else slice(offsets[i], offsets[i + 1])

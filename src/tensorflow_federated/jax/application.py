@@ -32,10 +32,14 @@ class JaxFunction:
     Attributes:
       function: from the argument in its Python containers to the result in its own.
       uses_64_bits: whether JAX keeps 64 bits in it.
+      masked: for a step `(<state,batch> -> state)` of a loop over batches, the same of the first
+        rows of a batch: a function of the state, of the batch, and of how many of its rows count,
+        int32. What the other rows hold has no effect. None if there is no such function.
     """
 
     function: Callable[..., Any]
     uses_64_bits: bool
+    masked: Callable[..., Any] | None = None
 
 
 class InliningContext:

@@ -14,7 +14,8 @@ from tensorflow_federated.compiler import plan
 from tensorflow_federated.core import byte_format, ir
 from tensorflow_federated.core.local_computations import LocalComputation
 from tensorflow_federated.core.types import FunctionType
-from tensorflow_federated.execution.backends import CompiledChunk
+from tensorflow_federated.execution.backends import CompiledStep, NotCompiled
+from tensorflow_federated.execution.settings import Settings
 from tensorflow_federated.jax import exported_functions, programs
 
 
@@ -52,9 +53,12 @@ class JaxBackend:
                 self._programs[program] = run
         return run(argument, keys)
 
-    def compile_client_step(self, step: plan.ClientStep) -> CompiledChunk | None:
-        """None: clients are run one by one, each through `evaluate_program`."""
-        return None
+    def compile_client_step(
+        self, step: plan.ClientStep, settings: Settings
+    ) -> CompiledStep | NotCompiled:
+        """Clients are run one by one, each through `evaluate_program`."""
+        del step, settings
+        return NotCompiled("JAX runs the program of each client")
 
     def encode(self, computation: LocalComputation) -> bytes:
         """Turns the function of a JAX computation into bytes."""

@@ -14,6 +14,7 @@ from tensorflow_federated.core import byte_format, ir
 from tensorflow_federated.core.local_computations import LocalComputation
 from tensorflow_federated.core.types import FunctionType
 from tensorflow_federated.execution import backends
+from tensorflow_federated.execution.settings import Settings
 from tensorflow_federated.tensorflow import (
     arrays,
     calls,
@@ -65,9 +66,11 @@ class TensorFlowBackend:
         except tf.errors.OpError as error:
             raise failures.while_running(error, "a local program") from error
 
-    def compile_client_step(self, step: plan.ClientStep) -> backends.CompiledChunk | None:
+    def compile_client_step(
+        self, step: plan.ClientStep, settings: Settings
+    ) -> backends.CompiledStep | backends.NotCompiled:
         """Compiles a step into one loop over clients and their batches, if it can."""
-        return client_step.compile_client_step(step)
+        return client_step.compile_client_step(step, settings)
 
     def encode(self, computation: LocalComputation) -> bytes:
         """Turns the function of a computation into a SavedModel."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -11,34 +12,40 @@ import tensorflow as tf
 from tensorflow_federated.compiler import plan
 from tensorflow_federated.core import shapes
 from tensorflow_federated.core.types import SequenceType, TensorType, Type
+from tensorflow_federated.execution import backends, local_programs, profiling, sequences
 from tensorflow_federated.execution import leaves as tensor_leaves
-from tensorflow_federated.execution import local_programs, sequences
+from tensorflow_federated.execution.settings import Settings
 from tensorflow_federated.tensorflow import arrays, calls, domain, tracing, type_specs
 
 # TensorFlow only stores and casts these; its loops on a processor do not carry them.
 _NOT_IN_LOOPS = frozenset({"int4", "uint4", "float8_e4m3fn", "float8_e5m2"})
 
 
-def compile_client_step(step: plan.ClientStep) -> ClientChunk | None:
+def compile_client_step(
+    step: plan.ClientStep, settings: Settings
+) -> ClientLoop | backends.NotCompiled:
     """Compiles a step over chunks of clients.
 
     Args:
       step: the step; its computations are of this back end or portable.
+      settings: how the engine works.
 
     Returns:
-      The compiled step; None if it keeps values at the clients, or has inputs or results whose
-      shapes differ between clients, so that it is run for one client after the other.
+      The compiled step; or why it is run for one client after the other.
     """
-    if step.kept or not step.aggregates:
-        return None
+    del settings
+    if step.kept:
+        return backends.NotCompiled("it keeps values at the clients")
+    if not step.aggregates:
+        return backends.NotCompiled("nothing is aggregated")
     inputs = [leaf for slot in step.inputs for leaf in tensor_leaves.leaf_types(slot.type)]
     if not all(_has_columns(leaf) for leaf in inputs):
-        return None
+        return backends.NotCompiled("the shapes of the clients' values are not known")
     if not all(_is_static(leaf) for slot in step.broadcast for leaf in _leaves(slot.type)):
-        return None
+        return backends.NotCompiled("the shape of a broadcast value is not known")
     if not all(_is_accumulated(aggregate) for aggregate in step.aggregates):
-        return None
-    return ClientChunk(step)
+        return backends.NotCompiled("the shape of an aggregate is not known")
+    return ClientLoop(step)
 
 
 def _leaves(type_signature: Type) -> tuple[Type, ...]:
@@ -75,8 +82,10 @@ def _accumulator_type(aggregate: plan.Aggregate) -> Type:
     return aggregate.accumulate.type_signature.result
 
 
-class ClientChunk:
-    """A client step over the clients of a chunk; see `execution.backends.CompiledChunk`."""
+class ClientLoop:
+    """A client step over the clients of a chunk; see `execution.backends.CompiledStep`."""
+
+    form = "one TensorFlow graph that loops over the clients of a chunk and their batches"
 
     def __init__(self, step: plan.ClientStep) -> None:
         """Traces the step into one graph.
@@ -94,44 +103,55 @@ class ClientChunk:
             *[spec for each in self._accumulator_types for spec in type_specs.flat_specs(each)],
             *[spec for slot in step.inputs for spec in _input_specs(slot.type)],
         ]
-        function = tf.function(self._run, input_signature=specs, autograph=False)
-        self._function = function.get_concrete_function()
+        self._specs = specs
+        self._lock = threading.Lock()
+        self._traced: Any = None
 
-    def __call__(
-        self,
-        broadcast: Sequence[Any],
-        zeros: Sequence[Any],
-        clients: Sequence[Sequence[Any]],
-        keys: np.ndarray,
-    ) -> tuple[Any, ...] | None:
-        """Runs the step for each client in order and accumulates.
+    def place(self, broadcast: Sequence[Any]) -> list[tf.Tensor]:
+        """The broadcast values as flat tensors."""
+        return [
+            tensor
+            for slot, value in zip(self._step.broadcast, broadcast, strict=True)
+            for tensor in arrays.to_tensors(value, slot.type)
+        ]
 
-        Args:
-          broadcast: the broadcast values, canonical.
-          zeros: for each aggregate, the value that accumulation starts from.
-          clients: for each client input, one canonical value per client.
-          keys: int64[clients, draws, 2], the random keys.
-
-        Returns:
-          The accumulated values; None if the data of a client has no columns.
-        """
+    def prepare(self, clients: Sequence[Sequence[Any]]) -> list[tf.Tensor] | None:
+        """The data of a chunk end to end; None if that of a client has no columns."""
         inputs: list[tf.Tensor] = []
         for slot, values in zip(self._step.inputs, clients, strict=True):
             tensors = _input_tensors(values, slot.type)
             if tensors is None:
                 return None
             inputs.extend(tensors)
-        tensors = [tf.constant(keys, tf.int64)]
-        for slot, value in zip(self._step.broadcast, broadcast, strict=True):
-            tensors.extend(arrays.to_tensors(value, slot.type))
+        return inputs
+
+    def run(
+        self,
+        broadcast: list[tf.Tensor],
+        zeros: Sequence[Any],
+        prepared: list[tf.Tensor],
+        keys: np.ndarray,
+    ) -> tuple[Any, ...]:
+        """Runs the step for each client in order and accumulates."""
+        tensors = [tf.constant(keys, tf.int64), *broadcast]
         for zero_type, zero in zip(self._accumulator_types, zeros, strict=True):
             tensors.extend(arrays.to_tensors(zero, zero_type))
+        function = self._function()
         with tracing.alone(self._has_variables):
-            results = iter(calls.run(self._function, [*tensors, *inputs]))
+            results = iter(calls.run(function, [*tensors, *prepared]))
         return tuple(
             arrays.from_tensors(_take(results, len(_leaves(each))), each)
             for each in self._accumulator_types
         )
+
+    def _function(self) -> Any:
+        with self._lock:
+            if self._traced is None:
+                with profiling.span("compile"):
+                    function = tf.function(self._run, input_signature=self._specs, autograph=False)
+                    self._traced = function.get_concrete_function()
+                profiling.count(compilations=1)
+            return self._traced
 
     def _run(self, keys: tf.Tensor, *tensors: tf.Tensor) -> list[tf.Tensor]:
         """The graph: one turn of the loop is one client."""
@@ -234,7 +254,7 @@ def _sequence_tensors(
     client_sequences: Sequence[sequences.Sequence], element_type: Type
 ) -> list[tf.Tensor] | None:
     columns = [sequence.columns() for sequence in client_sequences]
-    present = [each for each in columns if each is not None]
+    present = [each.gathered() for each in columns if each is not None]
     if len(present) < len(columns):
         return None
     specs = type_specs.flat_specs(element_type)

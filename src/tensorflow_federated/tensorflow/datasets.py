@@ -219,6 +219,7 @@ def from_sequence(sequence: sequences.Sequence) -> tf.data.Dataset:
     columns = sequence.columns()
     if columns is None:
         return _from_elements(sequence)
+    columns = columns.gathered()
     leaves = [
         tf.constant(leaf, spec.dtype)
         for leaf, spec in zip(columns.leaves, type_specs.flat_specs(element_type), strict=True)

@@ -111,6 +111,7 @@ class GraphProgram:
 def _column_tensors(sequence: sequences.Sequence) -> list[tf.Tensor]:
     columns = sequence.columns()
     assert columns is not None
+    columns = columns.gathered()
     specs = domain.column_specs(sequence.element_type)
     parts = columns.leaves if columns.offsets is None else (*columns.leaves, columns.offsets)
     return [tf.constant(part, spec.dtype) for part, spec in zip(parts, specs, strict=True)]
