@@ -14,7 +14,7 @@ from tensorflow_federated.compiler import (
     plan_printing,
     program_printing,
 )
-from tensorflow_federated.compiler.plan_printing import Transfer
+from tensorflow_federated.compiler.plan_printing import DescribeStep, Transfer
 from tensorflow_federated.compiler.program_printing import Line
 from tensorflow_federated.core import (
     computations,
@@ -120,42 +120,18 @@ class _Section:
     is_open: bool = False
 
 
-@errors.boundary
-def explain(computation: computations.Computation) -> Explanation:
-    """Explains what a computation does, without running it.
-
-    Shown are the program as it was written, the program after each pass of the compiler, and the
-    plan: the steps of the server and of the clients, by turns. Of each client step it is told what
-    every client is sent, what it has, what it does, what stays there, and what leaves: the value,
-    its type, its size where the type says it, and what it is aggregated by. In a simulation all
-    aggregation is in plain text.
+def explain(computation: computations.Computation, describe_step: DescribeStep) -> Explanation:
+    """Explains what a computation does, without running it; see `execution.explanation`.
 
     Args:
-      computation: a computation whose types are known.
+      computation: the computation.
+      describe_step: says in a few lines how an engine runs a client step.
 
     Returns:
-      The explanation: it shows itself in a notebook or at a prompt, and `show` prints it.
+      The explanation.
 
     Raises:
       ArgumentError: if it is no computation, or its types are not known yet.
-
-    Examples:
-      >>> import numpy as np
-      >>> import tensorflow_federated as tff
-      >>> @tff.federated_computation(tff.FederatedType(np.int32, tff.CLIENTS))
-      ... def total(counts):
-      ...     return tff.federated_sum(counts)
-      >>> print(tff.explain(total).plan)
-      Each client is sent nothing, and sends 4 bytes.
-      <BLANKLINE>
-      1. At each client
-         has      arg_1                                           : int32
-         keeps    nothing
-         sends    arg_1                                           : int32, 4 bytes
-                  into v: a sum, in plain text
-      <BLANKLINE>
-      Result
-         v                                                        : int32@SERVER
     """
     concrete = _checked(computation)
     node = concrete.node
@@ -165,7 +141,7 @@ def explain(computation: computations.Computation) -> Explanation:
         _Section(f"{concrete.__name__}{kind}", [_signature_line(node.type_signature)], True),
         _Section("As written", written, True),
     ]
-    compiled = _compile(node)
+    compiled = _compile(node, describe_step)
     before = written
     for name, lines, is_changed in compiled.passes:
         shown = _with_news(before, lines) if is_changed else [[Span("no change", "note")]]
@@ -194,7 +170,7 @@ class _Compiled:
     sent_by_clients: tuple[Transfer, ...] = ()
 
 
-def _compile(node: ir.Lambda | ir.Local) -> _Compiled:
+def _compile(node: ir.Lambda | ir.Local, describe_step: DescribeStep) -> _Compiled:
     compiled = _Compiled([])
     origins: dict[str, str] = {}
     before: ir.Lambda | ir.Local = node
@@ -214,7 +190,7 @@ def _compile(node: ir.Lambda | ir.Local) -> _Compiled:
         # What cannot run can be explained all the same: this is why.
         compiled.plan_lines = _reason_lines(error)
         return compiled
-    compiled.plan_lines = plan_printing.plan_lines(plan, origins)
+    compiled.plan_lines = plan_printing.plan_lines(plan, origins, describe_step)
     compiled.sent_to_clients = plan_printing.sent_to_clients(plan)
     compiled.sent_by_clients = plan_printing.sent_by_clients(plan, origins)
     return compiled

@@ -1,0 +1,107 @@
+"""`tff.explain`: how the current context runs the work of clients, and why."""
+
+from __future__ import annotations
+
+import concurrent.futures
+
+import numpy as np
+import pytest
+
+import tensorflow_federated as tff
+from tensorflow_federated.core import contexts as context_stack
+from tensorflow_federated.execution import contexts
+
+FLOATS = tff.FederatedType(np.float32, tff.CLIENTS)
+DECORATORS = {"JAX": tff.jax.computation, "TensorFlow": tff.tensorflow.computation}
+
+
+def doubled_and_summed(*decorators):
+    @tff.federated_computation(FLOATS)
+    def total(values):
+        for decorator in decorators:
+            double = decorator(lambda x: 2.0 * x, np.float32)
+            values = tff.federated_map(double, values)
+        return tff.federated_sum(values)
+
+    return total
+
+
+def runs(computation, **options) -> str:
+    """What is told under `runs`, on one line."""
+    plan = tff.explain(computation, **options).plan
+    _, _, rest = plan.partition("\n   runs ")
+    lines = rest.partition("\n\n")[0].splitlines()
+    return " ".join(" ".join(lines).split())
+
+
+@pytest.mark.parametrize("name", DECORATORS)
+def test_compiled_step_says_its_form(name, golden):
+    golden.check(f"compiled, {name}", runs(doubled_and_summed(DECORATORS[name])))
+
+
+def test_step_of_both_frameworks_says_that_it_is_not_compiled(golden):
+    golden.check("both frameworks", runs(doubled_and_summed(*DECORATORS.values())))
+
+
+def test_portable_step_says_that_it_runs_on_numpy(golden):
+    golden.check("portable", runs(doubled_and_summed()))
+
+
+def test_step_that_keeps_values_says_so():
+    @tff.federated_computation(FLOATS)
+    def doubled(values):
+        return tff.federated_map(tff.jax.computation(lambda x: 2 * x, np.float32), values)
+
+    assert runs(doubled).startswith("client by client: it keeps values at the clients")
+
+
+@pytest.mark.parametrize("num_clients", [0, 1, 10, 1000])
+def test_chunks_are_those_of_a_call(num_clients, golden):
+    told = runs(doubled_and_summed(), num_clients=num_clients)
+    golden.check(f"{num_clients} clients", told)
+
+
+def test_context_that_asks_for_a_form_is_told(golden):
+    total = doubled_and_summed(tff.jax.computation)
+    with context_stack.install(
+        tff.backends.native.create_sync_local_cpp_execution_context(
+            client_form="separate", threads=3
+        )
+    ):
+        golden.check("separate", runs(total))
+
+
+def test_context_that_asks_for_what_cannot_be_says_so(golden):
+    total = doubled_and_summed(*DECORATORS.values())
+    with context_stack.install(
+        tff.backends.native.create_sync_local_cpp_execution_context(client_form="compiled")
+    ):
+        golden.check("impossible", runs(total))
+
+
+def test_workers_of_an_executor_are_told():
+    with (
+        concurrent.futures.ThreadPoolExecutor(2) as threads,
+        tff.backends.native.create_executor_context(threads),
+    ):
+        assert runs(doubled_and_summed()).endswith("by the workers of an executor")
+
+
+def test_reference_engine_is_told():
+    with context_stack.install(contexts.create_reference_context()):
+        told = runs(doubled_and_summed(tff.jax.computation))
+    assert told == "one operation after the other, for one client after the other"
+
+
+def test_nothing_is_compiled_to_explain():
+    total = doubled_and_summed(tff.jax.computation)
+    with tff.profile(print=False) as profile:
+        tff.explain(total)
+    assert profile.outside.compilations == 0
+
+
+@pytest.mark.parametrize("num_clients", [-1, 1.5, "ten"])
+def test_number_of_clients_is_a_number(num_clients, golden):
+    with pytest.raises(TypeError) as caught:
+        tff.explain(doubled_and_summed(), num_clients=num_clients)
+    golden.check(f"num_clients={num_clients!r}", str(caught.value))
