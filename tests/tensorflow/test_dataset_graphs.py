@@ -54,6 +54,7 @@ REPEATS = {
     "seeded shuffle": lambda: RANGE(8).shuffle(8, seed=3).repeat(2),
     "seed 0": lambda: RANGE(8).shuffle(8, seed=0),
     "one order": lambda: RANGE(8).shuffle(8, seed=3, reshuffle_each_iteration=False).repeat(2),
+    "cache": lambda: RANGE(8).shuffle(8, seed=1).cache(),
     "parallel map": lambda: RANGE(8).map(lambda x: x + 1, num_parallel_calls=2),
     "stateless draw": lambda: RANGE(8).map(
         lambda x: tf.random.stateless_uniform([], [1, x], 0, 99, tf.int64)
@@ -115,7 +116,6 @@ DIFFERS = {
     "options in any order": lambda: (
         RANGE(8).map(lambda x: x + 1, num_parallel_calls=2).with_options(in_any_order())
     ),
-    "cache": lambda: RANGE(8).shuffle(8, seed=1).cache(),
 }
 
 

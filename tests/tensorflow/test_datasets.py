@@ -327,27 +327,6 @@ def test_what_is_kept_cannot_be_written_to():
         columns.leaves[0][0] = 5
 
 
-@pytest.mark.parametrize(
-    ("row", "count"), [(np.zeros(1000, np.float32), 4), (np.full(10, b"x" * 400, object), 4)]
-)
-def test_no_more_is_kept_than_there_is_room_for(row, count):
-    size = count * 4000
-    kept = datasets._KeptColumns(room=int(2.5 * size))
-    sources = [tf.data.Dataset.range(1) for _ in range(3)]
-    element_type = types.TensorType(np.str_ if row.dtype == object else np.float32, row.shape)
-    sequence = sequences.Sequence.from_columns((np.stack([row] * count),), None, element_type)
-
-    def put_and_look() -> list[bool]:
-        for source in sources:
-            kept.put(source, element_type, sequence)
-        return [kept.get(source, element_type) is not None for source in sources]
-
-    assert put_and_look() == [True, True, False]
-    del sources[0]
-    gc.collect()
-    assert put_and_look() == [True, True]
-
-
 class Named(NamedTuple):
     b: Any
     a: Any

@@ -7,9 +7,6 @@ drawing from the seed.
 
 from __future__ import annotations
 
-import sys
-import threading
-import weakref
 from typing import Any
 
 import numpy as np
@@ -19,13 +16,22 @@ from tensorflow_federated.core import containers, errors, types
 from tensorflow_federated.core.types import SequenceType, Type
 from tensorflow_federated.execution import leaves as tensor_leaves
 from tensorflow_federated.execution import sequences
-from tensorflow_federated.tensorflow import dataset_graphs, type_specs
+from tensorflow_federated.tensorflow import (
+    dataset_graphs,
+    dataset_objects,
+    kept_columns,
+    pipeline_columns,
+    pipelines,
+    recognition,
+    recorded_datasets,
+    type_specs,
+)
+from tensorflow_federated.tensorflow.pipeline_columns import ElementSpec, Store
 
 # How many elements of a known shape are read together: TensorFlow may make room for all of them
 # before it reads the first.
 _ROWS_AT_A_TIME = 256
-# How many bytes of columns are kept between the uses of a dataset.
-_ROOM = 512 * 2**20
+_PIPELINE = "pipeline"
 
 
 def convert(dataset: tf.data.Dataset, element_type: Type) -> sequences.Sequence:
@@ -41,17 +47,29 @@ def convert(dataset: tf.data.Dataset, element_type: Type) -> sequences.Sequence:
     Raises:
       TypeMismatchError: if the elements are of another type.
     """
-    actual = types.to_type(dataset.element_spec)
-    differences = element_type.differences(actual, path="dataset[*]")
+    actual = _element_spec(dataset).type
+    differences = (
+        () if actual == element_type else element_type.differences(actual, path="dataset[*]")
+    )
     if differences:
         raise errors.TypeMismatchError(
             "the elements of a dataset are not of the type that is needed.",
             problems=differences,
             fix="check `dataset.element_spec`: names, order, dtypes and shapes have to fit.",
         )
+    kept = kept_columns.default.get(dataset, element_type)
     return sequences.Sequence.from_dataset(
-        dataset, element_type, load=lambda: read(dataset, element_type)
+        dataset,
+        element_type,
+        load=lambda: read(dataset, element_type),
+        client_id=recorded_datasets.client_id_of(dataset),
+        row_count=None if kept is None else kept.known_row_count,
     )
+
+
+def _element_spec(dataset: tf.data.Dataset) -> ElementSpec:
+    recording = recorded_datasets.recording_of(dataset)
+    return ElementSpec.of(dataset.element_spec) if recording is None else recording.spec
 
 
 def fresh(dataset: tf.data.Dataset) -> tf.data.Dataset:
@@ -86,15 +104,77 @@ def read(dataset: tf.data.Dataset, element_type: Type) -> sequences.Sequence | N
     Returns:
       A sequence of columns or of elements; None if the dataset has no end.
     """
-    kept = _kept.get(dataset, element_type)
+    recording = recorded_datasets.recording_of(dataset)
+    try:
+        if recording is not None:
+            return _worked_out(recording, element_type)
+        return _recognised(dataset, element_type)
+    except pipelines.EndlessError:
+        return None
+    except pipelines.UnknownOrderError:
+        return _opaque(dataset, element_type)
+
+
+def _worked_out(
+    recording: recorded_datasets.Recording, element_type: Type
+) -> sequences.Sequence | None:
+    """What a recorded dataset gives."""
+    columns = pipeline_columns.columns(
+        recording.store, recording.rows, recording.pipeline, recording.spec, element_type
+    )
+    if columns is None:
+        raise pipelines.UnknownOrderError
+    return _sequence(columns, element_type, recording.client_id)
+
+
+def _recognised(dataset: tf.data.Dataset, element_type: Type) -> sequences.Sequence | None:
+    """What a dataset gives, which is recognised if it is of the usual form."""
+    kept = kept_columns.default.get(dataset, element_type)
+    if kept is not None:
+        return kept
+    pipeline = kept_columns.default.get(dataset, _PIPELINE) or dataset_objects.recognise(dataset)
+    if pipeline is None:
+        graph, is_closed = dataset_graphs.write(dataset)
+        pipeline = recognition.recognise(graph) if graph is not None and is_closed else None
+        if pipeline is None:
+            return _opaque(dataset, element_type, graph, is_closed)
+    spec = _element_spec(dataset)
+    columns = pipeline_columns.columns(Store(pipeline.leaves), None, pipeline, spec, element_type)
+    if columns is None:
+        return _opaque(dataset, element_type)
+    sequence = _sequence(columns, element_type, recorded_datasets.client_id_of(dataset))
+    if pipelines.is_seeded(pipeline.stages):
+        kept_columns.default.put(dataset, element_type, sequence)
+    else:
+        kept_columns.default.put(dataset, _PIPELINE, pipeline)
+    return sequence
+
+
+def _sequence(
+    columns: sequences.Columns, element_type: Type, client_id: str | None
+) -> sequences.Sequence:
+    return sequences.Sequence.from_columns(
+        columns.leaves, columns.offsets, element_type, columns.rows, client_id
+    )
+
+
+def _opaque(
+    dataset: tf.data.Dataset,
+    element_type: Type,
+    graph: bytes | None = None,
+    is_closed: bool | None = None,
+) -> sequences.Sequence | None:
+    """What a dataset gives that only TensorFlow can read."""
+    kept = kept_columns.default.get(dataset, element_type)
     if kept is not None:
         return kept
     if dataset.cardinality() == tf.data.INFINITE_CARDINALITY:
         return None
-    graph, is_closed = dataset_graphs.write(dataset)
+    if is_closed is None:
+        graph, is_closed = dataset_graphs.write(dataset)
     sequence = _read(_restored(dataset, graph), element_type)
     if graph is not None and is_closed and dataset_graphs.repeats(graph):
-        _kept.put(dataset, element_type, sequence)
+        kept_columns.default.put(dataset, element_type, sequence)
     return sequence
 
 
@@ -138,56 +218,6 @@ def _options() -> tf.data.Options:
     options.autotune.enabled = False
     options.experimental_optimization.apply_default_optimizations = False
     return options
-
-
-class _KeptColumns:
-    """The columns of datasets that give the same each time, while these live and room is left."""
-
-    def __init__(self, room: int) -> None:
-        self._room = room
-        self._columns: weakref.WeakKeyDictionary[
-            tf.data.Dataset, dict[Type, sequences.Sequence]
-        ] = weakref.WeakKeyDictionary()
-        self._lock = threading.Lock()
-
-    def get(self, dataset: tf.data.Dataset, element_type: Type) -> sequences.Sequence | None:
-        """What was kept, or None."""
-        with self._lock:
-            return self._columns.get(dataset, {}).get(element_type)
-
-    def put(
-        self, dataset: tf.data.Dataset, element_type: Type, sequence: sequences.Sequence
-    ) -> None:
-        """Keeps the columns of a dataset, if it has columns and there is room."""
-        with self._lock:
-            taken = sum(
-                _size(each) for by_type in self._columns.values() for each in by_type.values()
-            )
-            if 0 < _size(sequence) <= self._room - taken:
-                _protect(sequence)
-                self._columns.setdefault(dataset, {})[element_type] = sequence
-
-
-def _protect(sequence: sequences.Sequence) -> None:
-    """Keeps the users of the columns, who get views of them, from writing into them."""
-    columns = sequence.columns()
-    assert columns is not None
-    for leaf in columns.leaves:
-        leaf.flags.writeable = False
-
-
-def _size(sequence: sequences.Sequence) -> int:
-    """How many bytes the columns take; 0 where there are none."""
-    columns = sequence.columns()
-    return 0 if columns is None else sum(_column_size(leaf) for leaf in columns.leaves)
-
-
-def _column_size(column: np.ndarray) -> int:
-    texts = sum(sys.getsizeof(text) for text in column.flat) if column.dtype == object else 0
-    return column.nbytes + texts
-
-
-_kept = _KeptColumns(room=_ROOM)
 
 
 def _to_canonical(element: Any, element_type: Type) -> Any:
