@@ -101,5 +101,25 @@ def test_other_data_is_refused(value, sequence_type, reason):
 
 def test_a_sequence_of_another_type_is_refused():
     sequence = sequences.Sequence.from_elements([], types.to_type(np.float32))
-    with pytest.raises(errors.TypeMismatchError, match=r"expected int32\*, got float32\*"):
+    with pytest.raises(
+        errors.TypeMismatchError, match=r"argument\[\*\]: expected int32, got float32"
+    ):
         values.to_canonical(sequence, SequenceType(np.int32))
+
+
+def test_a_structure_of_arrays_that_is_one_batch_is_not_copied():
+    columns = values.to_canonical({"x": X, "y": Y}, BATCH).columns()
+    assert columns.leaves[0] is X
+    assert columns.offsets.tolist() == [0, 3]
+
+
+def test_stacked_batches_are_not_copied():
+    stacked = np.ones((4, 3, 2), np.float32)
+    columns = values.to_canonical((stacked, np.stack([Y] * 4)), BATCH_PAIR).columns()
+    assert np.shares_memory(columns.leaves[0], stacked)
+    assert columns.offsets.tolist() == [0, 3, 6, 9, 12]
+
+
+def test_stacked_batches_of_different_sizes_stay_apart():
+    stacked = (np.ones((2, 3, 2), np.float32), np.ones((2, 4), np.int32))
+    assert shapes(stacked, BATCH_PAIR) == [[(3, 2), (4,)]] * 2

@@ -77,6 +77,7 @@ def test_iterables_with_an_order(make):
         (tf.constant(1), "[value]"),
         (Pair(1, 2), "[value]"),
         (tff.structure.Struct([(None, 1)]), "[value]"),
+        (tff.simulation.datasets.TestClientData({"a": [1]}), "client_data.cohort(client_ids)"),
     ],
     ids=lambda value: type(value).__name__,
 )

@@ -118,3 +118,17 @@ def test_a_dataset_is_read_once_and_only_when_needed():
 
 def test_only_datasets_that_are_known_are_converted():
     assert sequences.from_dataset([1, 2], NUMBER) is None
+
+
+def test_what_is_laid_out_later_is_loaded_once():
+    loads: list[int] = []
+
+    def load() -> Sequence:
+        loads.append(1)
+        return Sequence.from_columns((np.arange(6),), None, NUMBER, np.array([5, 5, 0]), "ann")
+
+    sequence = Sequence.from_loader(load, NUMBER, row_count=3, client_id="ann")
+    assert (sequence.known_row_count, sequence.client_id, loads) == (3, "ann", [])
+    assert list(sequence.elements()) == [5, 5, 0]
+    assert len(sequence) == 3
+    assert loads == [1]

@@ -38,7 +38,10 @@ def values_of_clients(value: Any, member_type: Type) -> list[Any] | None:
             return None if dataset is None else list(dataset.elements())
         is_of_datasets = isinstance(specs.read_spec(clients.element_spec), specs.SequenceSpec)
         return list(clients) if is_of_datasets else None
-    if isinstance(value, (str, bytes, Mapping)) or containers.unpack(clients) is not None:
+    if (
+        isinstance(value, (str, bytes, Mapping, sequences.SequenceHolder))
+        or containers.unpack(clients) is not None
+    ):
         return None
     if isinstance(value, Set) and not isinstance(value, MappingView):
         return None
@@ -60,6 +63,8 @@ def how_to_give(value: Any) -> str:
         return "a set has no order: `sorted(clients)`, or a list, has one."
     if sequences.is_dataset(value):
         return "a dataset is the data of one client here: write `[dataset]`."
+    if hasattr(value, "cohort") and hasattr(value, "client_ids"):
+        return "say which clients take part: `client_data.cohort(client_ids)`."
     if value is None:
         return "write the list of the clients' values, `[]` if there is none."
     if hasattr(value, "__array__") and getattr(value, "ndim", 1):

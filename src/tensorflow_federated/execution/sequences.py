@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 import dataclasses
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -63,10 +64,12 @@ class Sequence:
         columns: Columns | None = None,
         dataset: Any = None,
         load: Callable[[], Sequence | None] | None = None,
+        row_count: int | None = None,
         client_id: str | None = None,
     ) -> None:
-        """Use `from_elements`, `from_columns` or `from_dataset`."""
+        """Use `from_elements`, `from_columns`, `from_loader` or `from_dataset`."""
         self._client_id = client_id
+        self._row_count = row_count
         self._element_type = element_type
         self._elements = elements
         self._columns = columns
@@ -99,6 +102,7 @@ class Sequence:
         element_type: Type,
         load: Callable[[], Sequence | None],
         client_id: str | None = None,
+        row_count: int | None = None,
     ) -> Sequence:
         """A sequence that stays a framework's dataset until its elements are asked for.
 
@@ -108,11 +112,35 @@ class Sequence:
           load: reads the dataset into a sequence of elements or columns, None if it has no end;
             called at most once.
           client_id: the name of the client whose data it is, where it has one; for messages.
+          row_count: how many rows it has, where that is known before it is read.
 
         Returns:
           The sequence.
         """
-        return cls(element_type, dataset=dataset, load=load, client_id=client_id)
+        return cls(
+            element_type, dataset=dataset, load=load, client_id=client_id, row_count=row_count
+        )
+
+    @classmethod
+    def from_loader(
+        cls,
+        load: Callable[[], Sequence],
+        element_type: Type,
+        row_count: int | None = None,
+        client_id: str | None = None,
+    ) -> Sequence:
+        """A sequence that is read, or laid out, when its elements are asked for.
+
+        Args:
+          load: gives the sequence, of elements or columns; called at most once by a thread.
+          element_type: the type of its elements.
+          row_count: how many rows it has, if that is known before.
+          client_id: the name of the client whose data it is.
+
+        Returns:
+          The sequence.
+        """
+        return cls(element_type, load=load, row_count=row_count, client_id=client_id)
 
     @property
     def element_type(self) -> Type:
@@ -128,6 +156,13 @@ class Sequence:
     def dataset(self) -> Any:
         """The framework's dataset that this sequence was made from, or None."""
         return self._dataset
+
+    @property
+    def known_row_count(self) -> int | None:
+        """The number of rows, or of elements that have none; None if it has yet to be read."""
+        if self._columns is not None:
+            return self._columns.row_count
+        return self._row_count if self._elements is None else len(self._elements)
 
     def elements(self) -> Iterator[Any]:
         """The elements, canonical, in order."""
@@ -182,6 +217,30 @@ class Sequence:
 
     def __repr__(self) -> str:
         return f"Sequence({self._element_type}*)"
+
+
+class SequenceHolder(abc.ABC):
+    """A user's value that is the data of a client, and gives the sequence when it is used."""
+
+    __slots__ = ()
+
+    @property
+    @abc.abstractmethod
+    def element_type(self) -> Type:
+        """The type of every element."""
+
+    @abc.abstractmethod
+    def sequence(self, element_type: Type, order: tuple[int, ...] | None) -> Sequence:
+        """A new sequence of the data.
+
+        Args:
+          element_type: the type that the elements are to have, which theirs is assignable to.
+          order: for each leaf of that type, which leaf of the holder's it is; None if they are in
+            this order.
+
+        Returns:
+          The sequence, which holds nothing before it is read.
+        """
 
 
 def is_batched(element_type: Type) -> bool:

@@ -11,7 +11,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tensorflow_federated.simulation.datasets import sql_client_data, sql_database
+from tensorflow_federated.simulation.datasets import (
+    preprocessing,
+    sql_client_data,
+    sql_database,
+)
 
 Write = Callable[..., pathlib.Path]
 
@@ -64,6 +68,98 @@ def test_all_clients_are_read(database: sql_database.SqlDatabase):
     dataset = client_data.create_tf_dataset_from_all_clients(seed=0)
     assert dataset.element_spec == client_data.element_type_structure
     assert sorted(int(element["label"]) for element in dataset) == [0, 1, 2, 7, 9, 36, 61]
+
+
+class TestCohorts:
+    """Cohorts of files, which are read when they are used."""
+
+    @pytest.fixture
+    def reads(self, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+        """The clients that were read, in order."""
+        done: list[str] = []
+        read = sql_database.SqlDatabase.serialized_examples
+
+        def note(database: Any, split: str, client_id: str, limit: int = -1) -> list[bytes]:
+            done.append(client_id)
+            return read(database, split, client_id, limit)
+
+        monkeypatch.setattr(sql_database.SqlDatabase, "serialized_examples", note)
+        return done
+
+    def labels(self, client: Any) -> list[Any]:
+        return [np.asarray(element["label"]).tolist() for element in client]
+
+    def test_they_hold_the_examples(self, database: sql_database.SqlDatabase):
+        client_data = open_split(database, "all_train")
+        first, second = client_data.cohort(["f0001_41", "f0000_14"])
+        assert str(first.element_type) == "<label=int32,pixels=float32[28,28]>"
+        assert [self.labels(first), self.labels(second)] == [[7, 2, 61], [1, 0, 9]]
+
+    def test_they_are_preprocessed(self, database: sql_database.SqlDatabase):
+        batched = open_split(database, "all_train").preprocess(
+            preprocessing.Preprocessing(
+                map=lambda client: {"label": client["label"] + 1}, batch_size=2, epochs=2
+            )
+        )
+        [client] = batched.cohort(["f0000_14"])
+        assert self.labels(client) == [[2, 1], [10, 2], [1, 10]]
+
+    def test_nothing_is_read_before_it_is_used_and_nothing_twice(
+        self, database: sql_database.SqlDatabase, reads: list[str]
+    ):
+        train = open_split(database, "all_train").preprocess(
+            preprocessing.Preprocessing(batch_size=2, shuffle=True)
+        )
+        cohort = train.cohort(train.client_ids)
+        assert repr(cohort[0]).startswith("<ClientBatches of 'f0000_14': <label=")
+        assert reads == []
+        for _ in range(2):
+            for client in train.cohort(train.client_ids):
+                assert len(client) == len(list(client))
+        assert reads == train.client_ids
+
+    def test_what_there_is_no_room_for_is_read_again(
+        self, database: sql_database.SqlDatabase, reads: list[str]
+    ):
+        one_client = 3 * (28 * 28 * 4 + 4)
+        train = open_split(database, "all_train").preprocess(
+            preprocessing.Preprocessing(max_cached_bytes=one_client)
+        )
+        for client_id in ("f0000_14", "f0000_14", "f0001_41", "f0000_14"):
+            list(train.cohort([client_id])[0])
+        assert reads == ["f0000_14", "f0001_41", "f0000_14"]
+
+    def test_many_threads_read_the_same(self, database: sql_database.SqlDatabase):
+        train = open_split(database, "all_train").preprocess(
+            preprocessing.Preprocessing(max_cached_bytes=10_000)
+        )
+        ids = train.client_ids * 20
+        with concurrent.futures.ThreadPoolExecutor(4) as pool:
+            found = list(pool.map(lambda name: self.labels(train.cohort([name])[0]), ids))
+        assert found == [self.labels(client) for client in train.cohort(ids)]
+
+    def test_they_can_be_asked_for_in_another_process(self, database: sql_database.SqlDatabase):
+        train = open_split(database, "all_train").preprocess(
+            preprocessing.Preprocessing(shuffle=True, seed=1)
+        )
+        expected = self.labels(train.cohort(["f0000_14"])[0])
+        again = pickle.loads(pickle.dumps(train))
+        assert self.labels(again.cohort(["f0000_14"])[0]) == expected
+
+    def test_texts_are_read(self, tmp_path: pathlib.Path, write_database: Write, serialize: Any):
+        blob = serialize({"name": [b"x"]})
+        path = write_database(tmp_path / "a.sqlite", {"train": {"a": [blob, blob]}})
+        features = {"name": sql_client_data.FeatureSpec(np.bytes_)}
+        texts = sql_client_data.SqlClientData(sql_database.SqlDatabase(path), "train", features)
+        [client] = texts.cohort(["a"])
+        assert str(client.element_type) == "<name=str>"
+        assert [element["name"] for element in client] == [b"x", b"x"]
+        assert texts.element_type_structure == {"name": tf.TensorSpec((), tf.string)}
+
+
+def test_the_dataset_function_takes_a_string(database: sql_database.SqlDatabase):
+    dataset = open_split(database, "all_train").serializable_dataset_fn("f0001_41")
+    assert [int(element["label"]) for element in dataset] == [7, 2, 61]
 
 
 def test_preprocessing_reaches_the_dataset(database: sql_database.SqlDatabase):

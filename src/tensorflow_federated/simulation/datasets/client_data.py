@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import abc
 import functools
-import types
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from tensorflow_federated.core import errors
-from tensorflow_federated.simulation.datasets import examples
+from tensorflow_federated.core import errors, type_trees, types
+from tensorflow_federated.core.types import TensorType, Type
+from tensorflow_federated.execution import leaves as tensor_leaves
+from tensorflow_federated.simulation.datasets import columns, examples
+from tensorflow_federated.simulation.datasets.preprocessing import Preprocessing
 
 if TYPE_CHECKING:
     import tensorflow as tf
 
 Seed: TypeAlias = int | Sequence[int] | None
+
+# How many unknown clients a message names.
+_MOST_SHOWN = 5
 
 
 class UnknownClientError(errors.DatasetError, KeyError, known_as="KeyError"):
@@ -27,7 +33,7 @@ class UnknownClientError(errors.DatasetError, KeyError, known_as="KeyError"):
     """
 
 
-def import_tensorflow(what: str) -> types.ModuleType:
+def import_tensorflow(what: str) -> ModuleType:
     """Returns the module `tensorflow`.
 
     Args:
@@ -48,7 +54,8 @@ class ClientData(abc.ABC):
 
     A subclass gives `client_ids`, `element_type_structure` and `serializable_dataset_fn`; all else
     follows. TensorFlow is needed by what hands out `tf.data.Dataset`s and their specs only:
-    `client_ids` and, where the data lies in arrays or in a file, `client_examples` work without it.
+    `client_ids` and, where the data lies in arrays or in a file, `client_examples`, `cohort` and
+    `preprocess` with a `Preprocessing` work without it.
 
     Examples:
       >>> from tensorflow_federated.simulation import datasets
@@ -57,6 +64,9 @@ class ClientData(abc.ABC):
       ['a', 'b']
       >>> client_data.client_examples("b")
       array([4, 5], dtype=int32)
+      >>> train = client_data.preprocess(datasets.Preprocessing(batch_size=2, epochs=2))
+      >>> [[batch.tolist() for batch in client] for client in train.cohort(["b", "a"])]
+      [[[4, 5], [4, 5]], [[1, 2], [3, 1], [2, 3]]]
     """
 
     @property
@@ -74,6 +84,10 @@ class ClientData(abc.ABC):
     def serializable_dataset_fn(self) -> Callable[[Any], tf.data.Dataset]:
         """A traceable function from a client id, a string tensor, to the client's dataset."""
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} of {len(self.client_ids)} clients>"
+
+    @errors.boundary
     def create_tf_dataset_for_client(self, client_id: str) -> tf.data.Dataset:
         """Returns one client's examples as a `tf.data.Dataset`.
 
@@ -115,20 +129,91 @@ class ClientData(abc.ABC):
         for client_id in client_ids:
             yield self.create_tf_dataset_for_client(client_id)
 
+    @errors.boundary
     def preprocess(
-        self, preprocess_fn: Callable[[tf.data.Dataset], tf.data.Dataset]
-    ) -> PreprocessClientData:
-        """Returns the same clients with `preprocess_fn` applied to each one's dataset.
+        self, preprocess_fn: Callable[[tf.data.Dataset], tf.data.Dataset] | Preprocessing
+    ) -> ClientData:
+        """Returns the same clients with each one's examples preprocessed.
 
         Args:
-          preprocess_fn: A function from a `tf.data.Dataset` to a `tf.data.Dataset`. It is called
-            when a client's dataset is asked for, not before.
+          preprocess_fn: A function from a `tf.data.Dataset` to a `tf.data.Dataset`, which is called
+            when a client's dataset is asked for; or a `Preprocessing`, a declaration, which needs
+            no TensorFlow and is much faster.
 
         Raises:
           TypeMismatchError: If `preprocess_fn` is a TFF computation or cannot be called; a
             `TypeError`.
+          DatasetError: If it is a `Preprocessing` and these clients' examples have been put in
+            batches, shuffled or repeated by another one already.
+
+        Differs from TFF: a `Preprocessing` is taken too.
         """
+        if isinstance(preprocess_fn, Preprocessing):
+            from tensorflow_federated.simulation.datasets import columnar_client_data
+
+            return columnar_client_data.ColumnarClientData(self, preprocess_fn)
         return PreprocessClientData(self, preprocess_fn)
+
+    @errors.boundary
+    def cohort(self, client_ids: Iterable[str], round_number: int | None = None) -> list[Any]:
+        """Returns the data of some clients, to be given to a computation: the cohort of a round.
+
+        `process.next(state, client_data.cohort(client_ids))` is a round. Where the examples lie in
+        arrays or in a file, and are preprocessed by a `Preprocessing` or not at all, these are
+        `ClientBatches`, for which no example is read or copied here; for others, whose datasets are
+        made by functions of TensorFlow, `tf.data.Dataset`s.
+
+        Args:
+          client_ids: The clients, in order; one may be there more than once.
+          round_number: What the random orders of a seeded `Preprocessing` depend on, besides the
+            clients: another number, another order. Without it they are the same in every round.
+
+        Returns:
+          The data of each client.
+
+        Raises:
+          UnknownClientError: If there is no such client; a `KeyError` and a `ValueError`. The
+            message names all that are unknown.
+          DatasetError: If `client_ids` is one string, or `round_number` is no integer of at least
+            0.
+
+        Examples:
+          >>> from tensorflow_federated import simulation
+          >>> train, _ = simulation.datasets.digits.load_data()
+          >>> shuffled = simulation.datasets.Preprocessing(shuffle=True, seed=1, batch_size=20)
+          >>> train = train.preprocess(shuffled)
+          >>> sample = simulation.build_uniform_sampling_fn(train.client_ids, random_seed=1)
+          >>> train.cohort(sample(0, 2), round_number=0)[0]
+          <ClientBatches of 'client_14': 2 of <label=int32[?],pixels=float32[?,8,8]>>
+        """
+        chosen = self.checked_cohort(client_ids, round_number)
+        return [self.create_tf_dataset_for_client(client_id) for client_id in chosen]
+
+    def checked_cohort(
+        self, client_ids: Iterable[str], round_number: int | None = None
+    ) -> list[str]:
+        """The arguments of `cohort` as a list, checked; raises as it does."""
+        is_number = isinstance(round_number, (int, np.integer)) and round_number >= 0
+        if round_number is not None and not is_number:
+            raise errors.DatasetError(
+                f"`round_number` is an integer of at least 0, and is {round_number!r}.",
+                fix="count the rounds from 0.",
+            )
+        if isinstance(client_ids, (str, bytes)):
+            raise errors.DatasetError(
+                f"a cohort is a list of clients, and {client_ids!r} is one string.",
+                fix=f"write `cohort([{client_ids!r}])` for one client.",
+            )
+        chosen = list(client_ids)
+        unknown = [each for each in chosen if each not in self._client_id_set]
+        if unknown:
+            raise self._unknown(list(dict.fromkeys(unknown)))
+        return chosen
+
+    def example_source(self) -> columns.Source:
+        """Where the clients' examples lie, for those who lay them out themselves."""
+        form = examples.map_leaves(types.to_type, self.element_type_structure)
+        return columns.Files(form, self.client_examples)
 
     @functools.cached_property
     def dataset_computation(self) -> Any:
@@ -175,11 +260,32 @@ class ClientData(abc.ABC):
     def check_client_id(self, client_id: str) -> None:
         """Raises `UnknownClientError` unless `client_id` is one of `client_ids`."""
         if client_id not in self._client_id_set:
-            near = errors.suggest_name(str(client_id), map(str, self._client_id_set))
-            raise UnknownClientError(
-                f"There is no client {client_id!r} among the {len(self._client_id_set)}.",
-                fix=f"did you mean {near!r}?" if near else "use one of `client_ids`.",
+            raise self._unknown([client_id])
+
+    def _unknown(self, client_ids: list[Any]) -> UnknownClientError:
+        """The error that tells of ids that are unknown, at least one."""
+        known = self._client_id_set
+        near = {
+            client_id: errors.suggest_name(str(client_id), map(str, known))
+            for client_id in client_ids[:_MOST_SHOWN]
+        }
+        if len(client_ids) == 1:
+            [nearest] = near.values()
+            return UnknownClientError(
+                f"There is no client {client_ids[0]!r} among the {len(known)}.",
+                fix=f"did you mean {nearest!r}?" if nearest else "use one of `client_ids`.",
             )
+        problems = [
+            f"{client_id!r}: unknown" + (f"; did you mean {nearest!r}?" if nearest else "")
+            for client_id, nearest in near.items()
+        ]
+        if len(client_ids) > len(near):
+            problems.append(f"and {len(client_ids) - len(near)} more")
+        return UnknownClientError(
+            f"{len(client_ids)} of these clients are not among the {len(known)}.",
+            problems=problems,
+            fix="use ids of `client_ids`, which are strings.",
+        )
 
     @functools.cached_property
     def _client_id_set(self) -> frozenset[str]:
@@ -296,8 +402,9 @@ class PreprocessClientData(ClientData):
         if hasattr(preprocess_fn, "type_signature") or not callable(preprocess_fn):
             raise errors.TypeMismatchError(
                 f"`preprocess_fn` is a `{type(preprocess_fn).__name__}`, not a Python function.",
-                fix="give a function from a `tf.data.Dataset` to a `tf.data.Dataset`; a TFF "
-                "computation is applied to the datasets inside another computation.",
+                fix="give a function from a `tf.data.Dataset` to a `tf.data.Dataset`, or a "
+                "`tff.simulation.datasets.Preprocessing`; a TFF computation is applied to the "
+                "datasets inside another computation.",
             )
         self._source = source
         self._preprocess_fn = preprocess_fn
@@ -314,6 +421,7 @@ class PreprocessClientData(ClientData):
     def _element_spec(self) -> Any:
         return self.create_tf_dataset_for_client(self._source.client_ids[0]).element_spec
 
+    @errors.boundary
     def create_tf_dataset_for_client(self, client_id: str) -> tf.data.Dataset:
         return self._preprocessed(self._source.create_tf_dataset_for_client(client_id))
 
@@ -353,6 +461,7 @@ class SubsetClientData(ClientData):
     def serializable_dataset_fn(self) -> Callable[[Any], tf.data.Dataset]:
         return self._source.serializable_dataset_fn
 
+    @errors.boundary
     def create_tf_dataset_for_client(self, client_id: str) -> tf.data.Dataset:
         self.check_client_id(client_id)
         return self._source.create_tf_dataset_for_client(client_id)
@@ -364,6 +473,85 @@ class SubsetClientData(ClientData):
     def has_examples(self, client_id: str) -> bool:
         self.check_client_id(client_id)
         return self._source.has_examples(client_id)
+
+    @errors.boundary
+    def cohort(self, client_ids: Iterable[str], round_number: int | None = None) -> list[Any]:
+        return self._source.cohort(self.checked_cohort(client_ids, round_number), round_number)
+
+    def example_source(self) -> columns.Source:
+        return self._source.example_source()
+
+
+class ArrayClientData(ClientData):
+    """Client data whose examples lie in arrays or in a file, not in a function of TensorFlow."""
+
+    @functools.cached_property
+    def _own_batches(self) -> ClientData:
+        """These clients without preprocessing, which keeps what it read."""
+        return self.preprocess(Preprocessing())
+
+    @errors.boundary
+    def cohort(self, client_ids: Iterable[str], round_number: int | None = None) -> list[Any]:
+        return self._own_batches.cohort(self.checked_cohort(client_ids, round_number), round_number)
+
+    @property
+    def element_type_structure(self) -> Any:
+        tf = import_tensorflow("`element_type_structure`")
+        return tensor_specs(tf, self.example_source().example_type)
+
+    @errors.boundary
+    def create_tf_dataset_for_client(self, client_id: str) -> tf.data.Dataset:
+        import_tensorflow("`create_tf_dataset_for_client`")
+        from tensorflow_federated.tensorflow import recorded_datasets
+
+        self.check_client_id(client_id)
+        source = self._own_batches.example_source()
+        rows = source.client(client_id)
+        return recorded_datasets.of_client(
+            columns.pack(rows.leaves, source.form),
+            client_id,
+            rows.rows(None),
+            owner=source if isinstance(source, columns.Store) else None,
+        )
+
+
+def tensor_specs(tf: ModuleType, element_type: Type) -> Any:
+    """The structure of `tf.TensorSpec`s of a type of tensors."""
+
+    def spec(leaf: TensorType) -> Any:
+        dtype = tf.string if leaf.dtype == np.dtype(np.str_) else tf.as_dtype(leaf.dtype)
+        return tf.TensorSpec(leaf.shape, dtype)
+
+    return type_trees.structure_from_tensor_type_tree(spec, element_type)
+
+
+def dataset_fn_of(
+    read: Callable[[str], examples.Examples], source: columns.Source, *, is_repeatable: bool
+) -> Callable[[Any], tf.data.Dataset]:
+    """A traceable function from a client id to a dataset of rows that are read in this process.
+
+    Args:
+      read: reads the rows of a client.
+      source: tells what a row is.
+      is_repeatable: whether the same rows are read each time.
+    """
+    tf = import_tensorflow("`serializable_dataset_fn`")
+    specs = [tensor_specs(tf, leaf) for leaf in tensor_leaves.leaf_types(source.example_type)]
+
+    def read_leaves(client_id: bytes) -> list[np.ndarray]:
+        return [leaf for _, leaf in examples.named_leaves(read(client_id.decode()))]
+
+    def dataset_fn(client_id: Any) -> tf.data.Dataset:
+        if tf.executing_eagerly():
+            rows = read(tf.convert_to_tensor(client_id).numpy().decode())
+            return tf.data.Dataset.from_tensor_slices(rows)
+        dtypes = [spec.dtype for spec in specs]
+        leaves = tf.numpy_function(read_leaves, [client_id], dtypes, stateful=not is_repeatable)
+        for leaf, spec in zip(leaves, specs, strict=True):
+            leaf.set_shape((None, *spec.shape))
+        return tf.data.Dataset.from_tensor_slices(columns.pack(leaves, source.form))
+
+    return dataset_fn
 
 
 def shuffled(client_ids: list[str], seed: Seed) -> list[str]:

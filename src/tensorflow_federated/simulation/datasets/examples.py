@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from tensorflow_federated.core import errors
+from tensorflow_federated.core import errors, types
+from tensorflow_federated.core.types import TensorType, Type
 
 # A mapping, tuple or named tuple of examples, or one array; Python cannot write this type
 # recursively enough.
@@ -110,6 +111,21 @@ def count(structure: Examples) -> int:
             fix="give every feature one entry per example.",
         )
     return next(iter(lengths.values()))
+
+
+def example_type(structure: Examples) -> Type:
+    """Returns the type of one example.
+
+    Examples:
+      >>> print(example_type({"x": np.zeros((5, 2), np.float32), "y": np.zeros(5, np.int32)}))
+      <x=float32[2],y=int32>
+    """
+
+    def leaf_type(column: np.ndarray) -> TensorType:
+        dtype = np.str_ if column.dtype == object else column.dtype
+        return TensorType(dtype, column.shape[1:])
+
+    return types.to_type(map_leaves(leaf_type, structure))
 
 
 def describe(structure: Examples) -> str:

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tensorflow_federated.core import errors
+from tensorflow_federated.core.types import TensorType
 from tensorflow_federated.simulation.datasets import (
     client_data,
+    columns,
     example_proto,
     examples,
     sql_database,
@@ -35,7 +37,7 @@ class FeatureSpec:
     shape: tuple[int, ...] = ()
 
 
-class SqlClientData(client_data.ClientData):
+class SqlClientData(client_data.ArrayClientData):
     """One split of an SQLite file of serialized `tf.train.Example`s, parsed.
 
     A client's examples are read when they are asked for. An instance may be used by many threads at
@@ -73,13 +75,12 @@ class SqlClientData(client_data.ClientData):
     def client_ids(self) -> list[str]:
         return list(self._client_ids)
 
-    @property
-    def element_type_structure(self) -> Any:
-        tf = client_data.import_tensorflow("`element_type_structure`")
-        return collections.OrderedDict(
-            (name, tf.TensorSpec(feature.shape, tf.as_dtype(_dtype_name(feature))))
+    def example_source(self) -> columns.Source:
+        example = collections.OrderedDict(
+            (name, TensorType(feature.dtype, feature.shape))
             for name, feature in self._features.items()
         )
+        return columns.Files(example, self.client_examples)
 
     def client_examples(self, client_id: str) -> collections.OrderedDict[str, np.ndarray]:
         self.check_client_id(client_id)
@@ -93,28 +94,12 @@ class SqlClientData(client_data.ClientData):
         self.check_client_id(client_id)
         return bool(self._database.serialized_examples(self._split, client_id, limit=1))
 
-    def create_tf_dataset_for_client(self, client_id: str) -> tf.data.Dataset:
-        tf = client_data.import_tensorflow("`create_tf_dataset_for_client`")
-        return tf.data.Dataset.from_tensor_slices(self.client_examples(client_id))
-
     @property
     def serializable_dataset_fn(self) -> Callable[[Any], tf.data.Dataset]:
         """A function from a client id to the client's dataset; it reads in this process."""
-        tf = client_data.import_tensorflow("`serializable_dataset_fn`")
-        dtypes = [tf.as_dtype(_dtype_name(feature)) for feature in self._features.values()]
-
-        def read(client_id: bytes) -> list[np.ndarray]:
-            return list(self.client_examples(client_id.decode()).values())
-
-        def dataset_fn(client_id: Any) -> tf.data.Dataset:
-            columns = tf.numpy_function(read, [client_id], dtypes, stateful=False)
-            for column, feature in zip(columns, self._features.values(), strict=True):
-                column.set_shape((None, *feature.shape))
-            return tf.data.Dataset.from_tensor_slices(
-                collections.OrderedDict(zip(self._features, columns, strict=True))
-            )
-
-        return dataset_fn
+        return client_data.dataset_fn_of(
+            self.client_examples, self.example_source(), is_repeatable=True
+        )
 
     def _column(
         self, name: str, feature: FeatureSpec, parsed: list[dict[str, example_proto.Feature]]
