@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import collections
+import concurrent.futures
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,9 @@ from tensorflow_federated.execution import (
     contexts,
     local_programs,
     numpy_domain,
+    profiling,
     sequences,
+    settings,
     values,
 )
 from tensorflow_federated.execution import leaves as tensor_leaves
@@ -130,11 +133,19 @@ def client_step_of(comp) -> plan.ClientStep:
     return step
 
 
+def run_compiled(
+    compiled: Any, sent: list[Any], zeros: list[Any], own: list[Any], keys: np.ndarray
+) -> Any:
+    """Runs a compiled step as the engine does."""
+    assert not isinstance(compiled, backends.NotCompiled)
+    prepared = compiled.prepare(own)
+    assert prepared is not None
+    return compiled.run(compiled.place(sent), zeros, prepared, keys)
+
+
 def run_chunk(comp, broadcast: list[Any], clients: list[Any]) -> Any:
     """Runs the only client step in one graph, and client by client in NumPy; both must agree."""
     step = client_step_of(comp)
-    chunk = backends.get("tensorflow").compile_client_step(step)
-    assert chunk is not None
     zeros = [_zero(each) for each in step.aggregates]
     sent = [
         values.to_canonical(v, slot.type) for v, slot in zip(broadcast, step.broadcast, strict=True)
@@ -145,8 +156,8 @@ def run_chunk(comp, broadcast: list[Any], clients: list[Any]) -> Any:
     ]
     count = len(clients[0])
     keys = np.arange(2 * count).reshape(count, 1, 2)
-    totals = chunk(sent, zeros, own, keys)
-    assert totals is not None
+    compiled = backends.get("tensorflow").compile_client_step(step, settings.DEFAULT)
+    totals = run_compiled(compiled, sent, zeros, own, keys)
     expected = list(zeros)
     for index in range(count):
         domain = numpy_domain.NumpyDomain(keys[index])
@@ -190,6 +201,13 @@ def _accumulated(aggregate: plan.Aggregate, total: Any, result: Any) -> Any:
         strict=True,
     )
     return tensor_leaves.unflatten([x + y for x, y in leaves], aggregate.value_type)
+
+
+def reason_for(comp) -> str:
+    """Why the client step of a computation is not compiled."""
+    compiled = client_step.compile_client_step(client_step_of(comp), settings.DEFAULT)
+    assert isinstance(compiled, backends.NotCompiled)
+    return compiled.reason
 
 
 @pytest.mark.parametrize("step_fn", [functional_step, variable_step])
@@ -324,14 +342,12 @@ def test_a_computation_that_loops_over_the_dataset_itself():
 def test_data_without_columns_is_left_to_the_engine():
     comp = federated_averaging(functional_step)
     step = client_step_of(comp)
-    chunk = client_step.compile_client_step(step)
-    assert chunk is not None
+    compiled = client_step.compile_client_step(step, settings.DEFAULT)
+    assert not isinstance(compiled, backends.NotCompiled)
     uneven = sequences.Sequence.from_elements(
         [(np.zeros((2, 2), np.float32), np.zeros(3, np.float32))], BATCH
     )
-    weights = (np.zeros(2, np.float32), np.float32(0))
-    zeros = [_zero(each) for each in step.aggregates]
-    assert chunk([weights], zeros, [[uneven]], np.zeros((1, 0, 2), np.int64)) is None
+    assert compiled.prepare([[uneven]]) is None
 
 
 def test_values_that_stay_at_the_clients_are_left_to_the_engine():
@@ -341,7 +357,7 @@ def test_values_that_stay_at_the_clients_are_left_to_the_engine():
     def comp(value):
         return intrinsics.federated_map(negate, value)
 
-    assert client_step.compile_client_step(client_step_of(comp)) is None
+    assert reason_for(comp) == "it keeps values at the clients"
 
 
 def test_inputs_of_unknown_shape_are_left_to_the_engine():
@@ -353,7 +369,9 @@ def test_inputs_of_unknown_shape_are_left_to_the_engine():
     def comp(value):
         return intrinsics.federated_sum(intrinsics.federated_map(total, value))
 
-    assert client_step.compile_client_step(client_step_of(comp)) is None
+    assert reason_for(comp) == (
+        "the value that each client has of its own is float32[?], whose shape is not known"
+    )
 
 
 def test_each_client_has_its_own_random_keys():
@@ -388,11 +406,125 @@ def test_each_client_has_its_own_random_keys():
             for number in range(2)
         ),
     )
-    chunk = client_step.compile_client_step(step)
-    assert chunk is not None
+    compiled = client_step.compile_client_step(step, settings.DEFAULT)
     first, second = np.array([[1, 2], [10, 20], [100, 200]]), np.array([[3, 4], [0, 0], [30, 40]])
     keys = np.stack([first, second], axis=1)
-    totals = chunk([], [np.zeros(2, np.int64)] * 2, [[np.float32(0)] * 3], keys)
-    assert totals is not None
+    zeros: list[Any] = [np.zeros(2, np.int64)] * 2
+    totals = run_compiled(compiled, [], zeros, [[np.float32(0)] * 3], keys)
     assert totals[0].tolist() == [111, 222]
     assert totals[1].tolist() == [33, 44]
+
+
+def branching_step(state, batch):
+    """A step whose operations run other functions: loops, branches, calls, a convolution."""
+    x = tf.cond(tf.reduce_sum(batch["x"]) > 0, lambda: batch["x"], lambda: 2.0 * batch["x"])
+    _, x = tf.while_loop(lambda i, _: i < 3, lambda i, x: (i + 1, x + 1.0), (0, x))
+    x = doubled_twice(x)
+    filters = tf.reshape(state["weights"]["w"], [2, 1, 1])
+    convolved = tf.nn.conv1d(x[:, :, tf.newaxis], filters, 1, "VALID")
+    update = 0.01 * tf.reduce_mean(convolved)
+    return {
+        "weights": collections.OrderedDict(
+            w=state["weights"]["w"] - update, b=state["weights"]["b"] + update
+        ),
+        "examples": state["examples"] + tf.cast(tf.shape(batch["y"])[0], tf.float32),
+    }
+
+
+@tf.function
+def doubled(x):
+    return 2.0 * x
+
+
+@tf.function
+def doubled_twice(x):
+    return doubled(doubled(x))
+
+
+def dataset_step(state, batch):
+    """A step that loops over a dataset of its own."""
+    total = state["weights"]["b"]
+    for x in tf.data.Dataset.from_tensor_slices(batch["x"]).batch(2):
+        total += tf.reduce_sum(x)
+    return {
+        "weights": collections.OrderedDict(w=state["weights"]["w"], b=0.5 * total),
+        "examples": state["examples"] + tf.cast(tf.shape(batch["y"])[0], tf.float32),
+    }
+
+
+STEPS = [functional_step, variable_step, branching_step, dataset_step]
+START = (np.float32([0.5, -0.5]), np.float32(0.25))
+
+
+def compiled_averaging(step_fn):
+    step = client_step_of(federated_averaging(step_fn))
+    compiled = client_step.compile_client_step(step, settings.DEFAULT)
+    assert not isinstance(compiled, backends.NotCompiled)
+    return compiled, [_zero(each) for each in step.aggregates]
+
+
+def columns_of(client) -> sequences.Sequence:
+    return values.to_canonical(client, DATA)
+
+
+@pytest.mark.parametrize("step_fn", [branching_step, dataset_step])
+def test_steps_that_run_functions(step_fn):
+    weights = collections.OrderedDict(w=START[0], b=START[1])
+    run_chunk(federated_averaging(step_fn), [weights], [COHORT])
+
+
+@pytest.mark.parametrize("step_fn", STEPS)
+def test_threads_at_the_same_time_give_the_same_bits(step_fn):
+    compiled, zeros = compiled_averaging(step_fn)
+    chunks = [[columns_of(client) for client in COHORT[i:]] for i in range(4)]
+
+    def run(chunk):
+        keys = np.zeros((len(chunk), 0, 2), np.int64)
+        totals = run_compiled(compiled, [START], zeros, [chunk], keys)
+        return [np.asarray(leaf).tobytes() for leaf in tf.nest.flatten(totals)]
+
+    alone = [run(chunk) for chunk in chunks]
+    with concurrent.futures.ThreadPoolExecutor(max_workers=4) as pool:
+        assert list(pool.map(run, chunks * 8)) == alone * 8
+
+
+def test_one_graph_serves_all_cohorts(monkeypatch):
+    counted: list[int] = []
+    monkeypatch.setattr(
+        profiling, "count", lambda **numbers: counted.append(numbers.get("compilations", 0))
+    )
+    compiled, zeros = compiled_averaging(functional_step)
+    for count, size, batch_size in [(1, 1, 1), (5, 7, 3), (2, 100, 20), (3, 0, 20), (9, 33, 8)]:
+        clients = [columns_of(client_batches(size + i, batch_size)) for i in range(count)]
+        keys = np.zeros((count, 0, 2), np.int64)
+        totals = run_compiled(compiled, [START], zeros, [clients], keys)
+        assert totals[1] == sum(size + i for i in range(count))
+    assert sum(counted) == 1
+
+
+def test_rows_of_a_store_that_clients_share():
+    rng = np.random.default_rng(0)
+    store = (rng.standard_normal((40, 2), np.float32), rng.standard_normal(40, np.float32))
+    offsets = np.array([0, 3, 5])
+    rows = [rng.choice(40, 5, replace=False) for _ in range(3)]
+    shared = [sequences.Sequence.from_columns(store, offsets, BATCH, rows=each) for each in rows]
+    own = [
+        sequences.Sequence.from_columns(tuple(leaf[each] for leaf in store), offsets, BATCH)
+        for each in rows
+    ]
+    compiled, zeros = compiled_averaging(functional_step)
+    keys = np.zeros((3, 0, 2), np.int64)
+    first, second = (
+        run_compiled(compiled, [START], zeros, [clients], keys) for clients in (shared, own)
+    )
+    for one, other in zip(tf.nest.flatten(first), tf.nest.flatten(second), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_collected_values_are_left_to_the_engine():
+    @tracing.federated_computation(types.FederatedType(np.float32, CLIENTS))
+    def comp(value):
+        negated = intrinsics.federated_map(computation(lambda x: -x, np.float32), value)
+        return intrinsics.federated_collect(negated)
+
+    assert reason_for(comp) == "the values of the clients are collected, not added up"

@@ -12,6 +12,7 @@ import tensorflow as tf
 
 import tensorflow_federated as tff
 from tensorflow_federated.compiler import compilation, plan
+from tensorflow_federated.execution import backends, settings
 from tensorflow_federated.tensorflow import client_step
 
 pytestmark = pytest.mark.usefixtures("engine")
@@ -49,7 +50,8 @@ def assert_is_one_graph(computation):
     client_steps = [step for step in steps if isinstance(step, plan.ClientStep)]
     assert client_steps
     for step in client_steps:
-        assert client_step.compile_client_step(step) is not None
+        compiled = client_step.compile_client_step(step, settings.DEFAULT)
+        assert not isinstance(compiled, backends.NotCompiled)
 
 
 def test_a_selection_is_part_of_the_graph_of_a_client_step():

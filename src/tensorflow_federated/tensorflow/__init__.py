@@ -21,7 +21,7 @@ from __future__ import annotations
 import functools
 import importlib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from tensorflow_federated.core import (
@@ -36,14 +36,14 @@ from tensorflow_federated.core import (
 from tensorflow_federated.core.types import TensorType, Type
 from tensorflow_federated.execution import backends, sequences
 from tensorflow_federated.tensorflow import composites
-from tensorflow_federated.tensorflow.compatibility import (
-    replace_intrinsics_with_bodies,
-    transform_args,
-    transform_result,
-)
 
 if TYPE_CHECKING:
     from tensorflow_federated.tensorflow import backend as _backend
+    from tensorflow_federated.tensorflow.compatibility import (
+        replace_intrinsics_with_bodies,
+        transform_args,
+        transform_result,
+    )
 
 __all__ = [
     "computation",
@@ -84,6 +84,15 @@ def _load_backend() -> _backend.TensorFlowBackend:
     from tensorflow_federated.tensorflow import backend
 
     return backend.TensorFlowBackend()
+
+
+def _set_up(options: Mapping[str, Any] | None) -> None:
+    _check_installed("a TensorFlow computation")
+    # Not the back end: when that is imported, TensorFlow computes.
+    from tensorflow_federated.tensorflow import process_options
+
+    if options is not None:
+        process_options.set_process_options(options)
 
 
 def _load_namespace() -> portable.ArrayNamespace:
@@ -149,7 +158,7 @@ makes the computation adds them to those that it owns. What TensorFlow raises pa
 """,
 )
 
-backends.register("tensorflow", _load_backend)
+backends.register("tensorflow", _load_backend, _set_up)
 spec_writers.register("tensorflow", _write_spec)
 sequences.register_dataset_converter(_is_dataset, _convert_dataset)
 containers.register_composites(composites.TensorFlowComposites())
@@ -157,4 +166,14 @@ for _name in ("RaggedTensor", "SparseTensor"):
     containers.register_container_loader(f"tf.{_name}", functools.partial(_load_class, _name))
 portable.register_namespace("tensorflow", ("tensorflow", "keras"), _load_namespace)
 
-__getattr__, __dir__ = namespaces.module_functions("tff.tensorflow", __all__)
+# What is imported at first use: it loads the compiler.
+_load = namespaces.loader(
+    __name__,
+    {
+        "replace_intrinsics_with_bodies": "tensorflow_federated.tensorflow.compatibility",
+        "transform_args": "tensorflow_federated.tensorflow.compatibility",
+        "transform_result": "tensorflow_federated.tensorflow.compatibility",
+    },
+)
+
+__getattr__, __dir__ = namespaces.module_functions("tff.tensorflow", __all__, load=_load)

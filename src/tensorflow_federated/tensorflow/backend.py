@@ -20,6 +20,7 @@ from tensorflow_federated.tensorflow import (
     calls,
     client_step,
     failures,
+    process_options,
     programs,
     saved_models,
     tracing,
@@ -71,6 +72,10 @@ class TensorFlowBackend:
     ) -> backends.CompiledStep | backends.NotCompiled:
         """Compiles a step into one loop over clients and their batches, if it can."""
         return client_step.compile_client_step(step, settings)
+
+    def process_options(self) -> dict[str, Any]:
+        """How TensorFlow is set up in this process."""
+        return process_options.process_options()
 
     def encode(self, computation: LocalComputation) -> bytes:
         """Turns the function of a computation into a SavedModel."""

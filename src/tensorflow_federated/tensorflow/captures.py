@@ -12,10 +12,13 @@ import tensorflow as tf
 
 from tensorflow_federated.core import errors
 from tensorflow_federated.core.types import FunctionType
-from tensorflow_federated.tensorflow import graph_functions, type_specs
+from tensorflow_federated.tensorflow import graph_functions, kernel_threads, type_specs
 
 _MADE = frozenset({"MutableHashTableV2", "MutableDenseHashTableV2", "MutableHashTableOfTensorsV2"})
 _CHANGED = frozenset({"LookupTableInsertV2", "LookupTableRemoveV2"})
+
+# Before TensorFlow computes for the first time, which is here.
+kernel_threads.leave_to_clients()
 
 # Made now, above all graphs: the first function that asks for it would make it its own.
 tf.random.get_global_generator()

@@ -13,7 +13,7 @@ from tensorflow_federated.core.local_computations import LocalComputation
 from tensorflow_federated.core.types import SequenceType, TensorType, Type
 from tensorflow_federated.execution import leaves as tensor_leaves
 from tensorflow_federated.execution import random_keys, sequences
-from tensorflow_federated.tensorflow import tracing, type_specs
+from tensorflow_federated.tensorflow import loops, tracing, type_specs
 
 Step = Callable[[Any, Any], Any]
 
@@ -26,8 +26,8 @@ class GraphSequence(Protocol):
         """The type of every element."""
         ...
 
-    def reduce(self, step: Step, zero: Any, zero_type: Type) -> Any:
-        """Folds `step(state, element)` over the elements."""
+    def reduce(self, step: Step, zero: Any, zero_type: Type, loop: loops.Loop) -> Any:
+        """Folds `step(state, element)` over the elements; `loop` makes the loop, if one is made."""
         ...
 
     def to_dataset(self) -> tf.data.Dataset:
@@ -61,10 +61,9 @@ class ColumnSequence:
         else:
             start, end = self.offsets[index], self.offsets[index + 1]
             rows = [leaf[start:end] for leaf in self.leaves]
-        specs = type_specs.flat_specs(self.element_type)
-        return [tf.ensure_shape(row, spec.shape) for row, spec in zip(rows, specs, strict=True)]
+        return type_specs.with_shapes(rows, type_specs.flat_specs(self.element_type))
 
-    def reduce(self, step: Step, zero: Any, zero_type: Type) -> Any:
+    def reduce(self, step: Step, zero: Any, zero_type: Type, loop: loops.Loop) -> Any:
         """Folds over the elements in one loop of the graph."""
 
         def turn(index: tf.Tensor, *state: tf.Tensor) -> tuple[tf.Tensor, ...]:
@@ -96,8 +95,9 @@ class DatasetSequence:
     dataset: tf.data.Dataset
     element_type: Type
 
-    def reduce(self, step: Step, zero: Any, zero_type: Type) -> Any:
+    def reduce(self, step: Step, zero: Any, zero_type: Type, loop: loops.Loop) -> Any:
         """Folds over the elements in TensorFlow's own executor."""
+        del loop
 
         def turn(state: Any, element: Any) -> Any:
             leaves = type_specs.flatten_element(element, self.element_type)
@@ -130,10 +130,10 @@ class MappedSequence:
     fn: Callable[[Any], Any]
     element_type: Type
 
-    def reduce(self, step: Step, zero: Any, zero_type: Type) -> Any:
+    def reduce(self, step: Step, zero: Any, zero_type: Type, loop: loops.Loop) -> Any:
         """Folds over the mapped elements; none of them is kept."""
         return self.source.reduce(
-            lambda state, element: step(state, self.fn(element)), zero, zero_type
+            lambda state, element: step(state, self.fn(element)), zero, zero_type, loop
         )
 
     def to_dataset(self) -> tf.data.Dataset:
@@ -158,13 +158,16 @@ class MappedSequence:
 class GraphDomain:
     """Carries a local program out on symbolic tensors; see `execution.local_programs.Domain`."""
 
-    def __init__(self, keys: tf.Tensor | None) -> None:
+    def __init__(self, keys: tf.Tensor | None, loop: loops.Loop = loops.of_graph) -> None:
         """Makes a domain.
 
         Args:
           keys: the random keys of a client, int64[draws, 2]; None where there is no client.
+          loop: makes the loops.
         """
         self._keys = keys
+        self._loop = loop
+        self._call = loops.copied if loop is loops.in_one_thread else None
 
     def literal(self, value: Any, type_signature: Type) -> tf.Tensor:
         """A constant of the graph."""
@@ -177,7 +180,8 @@ class GraphDomain:
         tensors: list[tf.Tensor] = []
         if function_type.parameter is not None:
             tensors = to_flat_tensors(argument, function_type.parameter)
-        return from_flat_tensors(tracing.call_flat(computation, tensors), function_type.result)
+        called = tracing.call_flat(computation, tensors, self._call)
+        return from_flat_tensors(called, function_type.result)
 
     def sequence_map(
         self, fn: Callable[[Any], Any], sequence: GraphSequence, sequence_type: Type
@@ -190,7 +194,7 @@ class GraphDomain:
         self, step: Step, zero: Any, sequence: GraphSequence, zero_type: Type
     ) -> Any:
         """Folds in a loop of the graph."""
-        return sequence.reduce(step, zero, zero_type)
+        return sequence.reduce(step, zero, zero_type, self._loop)
 
     def sequence_sum(self, sequence: GraphSequence, element_type: Type) -> Any:
         """Adds up in a loop of the graph."""
@@ -198,6 +202,7 @@ class GraphDomain:
             lambda state, element: add(state, element, element_type),
             zeros(element_type),
             element_type,
+            self._loop,
         )
 
     def sequence_of_keys(self, keys: tf.Tensor, max_key: tf.Tensor) -> GraphSequence:
@@ -215,24 +220,6 @@ class GraphDomain:
         if self._keys is None:
             raise random_keys.no_client()
         return self._keys[number]
-
-
-def loop(
-    condition: Callable[..., tf.Tensor],
-    body: Callable[..., Sequence[tf.Tensor]],
-    start: Sequence[tf.Tensor],
-    specs: Sequence[tf.TensorSpec],
-) -> list[tf.Tensor]:
-    """A loop of the graph, turn after turn, whose state may vary in shape as the specs say."""
-    return list(
-        tf.while_loop(
-            condition,
-            body,
-            list(start),
-            shape_invariants=[spec.shape for spec in specs],
-            parallel_iterations=1,
-        )
-    )
 
 
 def add(left: Any, right: Any, type_signature: Type) -> Any:

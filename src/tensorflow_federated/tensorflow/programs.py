@@ -34,7 +34,7 @@ class GraphProgram:
         if program.parameter_type is not None:
             self._leaf_types = tensor_leaves.leaf_types(program.parameter_type)
         self._result_type = program.type_signature.result
-        self._has_variables = tracing.has_variables(program)
+        self._has_variables = bool(tracing.variables_of(program))
         self._no_keys = tf.zeros([0, 2], tf.int64)
         self._reads_sequences = any(
             isinstance(node, ir.Intrinsic) and node.uri.startswith("sequence_")

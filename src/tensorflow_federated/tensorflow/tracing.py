@@ -199,19 +199,27 @@ class TensorFlowContext:
         )
 
 
-def call_flat(computation: LocalComputation, tensors: Sequence[tf.Tensor]) -> list[tf.Tensor]:
+def call_flat(
+    computation: LocalComputation,
+    tensors: Sequence[tf.Tensor],
+    call: Callable[[Any, Sequence[tf.Tensor]], list[tf.Tensor]] | None = None,
+) -> list[tf.Tensor]:
     """Applies a local computation of this back end, or a portable one, inside a graph.
 
     Args:
       computation: the computation.
       tensors: the flat tensors of its argument.
+      call: applies a concrete function to its arguments and what it has captured; if None, it is
+        called.
 
     Returns:
       The flat tensors of its result.
     """
     function = computation.function
     if computation.backend == NAME:
-        return function(tensors)
+        if call is None:
+            return function(tensors)
+        return call(function.concrete, [*tensors, *function.concrete.captured_inputs])
     function_type = computation.type_signature
     if function_type.parameter is None:
         result = function()
@@ -219,17 +227,18 @@ def call_flat(computation: LocalComputation, tensors: Sequence[tf.Tensor]) -> li
         result = function(type_specs.unflatten(function_type.parameter, tensors, containers.pack))
     tensors = type_specs.flatten(result, function_type.result)
     # TensorFlow may know less of the shapes than the type says.
-    specs = type_specs.flat_specs(function_type.result)
-    return [tf.ensure_shape(each, spec.shape) for each, spec in zip(tensors, specs, strict=True)]
+    return type_specs.with_shapes(tensors, type_specs.flat_specs(function_type.result))
 
 
-def has_variables(*programs: ir.Node) -> bool:
-    """Whether any local computation in some programs uses variables."""
-    return any(
-        bool(node.computation.function.variables)
+def variables_of(*programs: ir.Node) -> list[tf.Variable]:
+    """The variables that the local computations in some programs use."""
+    found = {
+        id(variable): variable
         for node in itertools.chain.from_iterable(map(traversal.iterate, programs))
         if isinstance(node, ir.Local) and node.computation.backend == NAME
-    )
+        for variable in node.computation.function.variables
+    }
+    return list(found.values())
 
 
 def alone(with_variables: bool) -> contextlib.AbstractContextManager[Any]:

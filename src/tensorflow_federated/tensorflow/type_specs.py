@@ -70,6 +70,16 @@ def _leaf_spec(leaf: Type) -> tf.TensorSpec:
     )
 
 
+def with_shapes(tensors: Sequence[tf.Tensor], specs: Sequence[tf.TensorSpec]) -> list[tf.Tensor]:
+    """The same tensors, symbolic, whose shapes are known as far as the specs say."""
+    return [
+        tensor
+        if tensor.shape.rank is not None and tensor.shape.as_list() == spec.shape.as_list()
+        else tf.ensure_shape(tensor, spec.shape)
+        for tensor, spec in zip(tensors, specs, strict=True)
+    ]
+
+
 def element_structure(element_type: Type) -> Any:
     """The structure of specs that `tf.data` calls the `element_spec`."""
     if isinstance(element_type, TensorType):
