@@ -26,7 +26,9 @@ Examples:
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+import sys
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -40,7 +42,7 @@ from tensorflow_federated.core import (
     portable,
 )
 from tensorflow_federated.core.types import Type
-from tensorflow_federated.execution import backends
+from tensorflow_federated.execution import backends, thread_states
 
 __all__ = ["computation", "portable_computation"]
 
@@ -67,10 +69,26 @@ def _load_backend() -> backends.Backend:
     return backend.JaxBackend()
 
 
+def _set_up(options: Mapping[str, Any] | None) -> None:
+    from tensorflow_federated.jax import process_options
+
+    if options is not None:
+        process_options.set_process_options(options)
+
+
 def _load_namespace() -> portable.ArrayNamespace:
     from tensorflow_federated.jax import namespace
 
     return namespace.JaxNamespace()
+
+
+def _thread_options() -> Callable[[], contextlib.AbstractContextManager[Any]]:
+    # Who has set an option has imported JAX.
+    if "jax" not in sys.modules:
+        return contextlib.nullcontext
+    from tensorflow_federated.jax import thread_options
+
+    return thread_options.captured()
 
 
 def _is_random_key(value: Any) -> bool:
@@ -150,8 +168,53 @@ Raises:
 """,
 )
 
-backends.register("jax", _load_backend)
+
+def step_computation(
+    fn: Callable[[Any, Any], Any],
+    state_type: Type,
+    batch_type: Type,
+    masked: Callable[[Any, Any, Any], Any] | None = None,
+) -> computations.ConcreteComputation:
+    """Makes the step of a loop over batches: a JAX computation that keeps the type of its state.
+
+    Type: ``(<state=S,batch=B> -> S)``
+
+    The function is not traced before it runs, for its type is given.
+
+    Args:
+      fn: a function of a state and a batch, in their Python containers, that returns the next
+        state. 64 bits are kept in it where `S` or `B` asks for them.
+      state_type: S.
+      batch_type: B.
+      masked: the same for the first rows of a batch: a function of a state, a batch, and how many
+        of its rows count, int32. What the other rows hold must have no effect. An engine that keeps
+        one size of batches needs it for those that have fewer rows.
+
+    Returns:
+      The computation.
+
+    Examples:
+      >>> import tensorflow_federated as tff
+      >>> batch_type = tff.to_type((np.float32, [None]))
+      >>> total = step_computation(
+      ...     lambda state, x: state + x.sum(), tff.to_type(np.float32), batch_type
+      ... )
+      >>> print(total.type_signature)
+      (<state=float32,batch=float32[?]> -> float32)
+      >>> float(total(1.0, [2.0, 3.0]))
+      6.0
+    """
+    from tensorflow_federated.jax import tracing
+
+    name = getattr(fn, "__name__", "step")
+    return computations.ConcreteComputation(
+        tracing.step(fn, state_type, batch_type, name, masked), name
+    )
+
+
+backends.register("jax", _load_backend, _set_up)
 foreign_arrays.register(_is_random_key, _key_data)
+thread_states.register("jax", _thread_options)
 portable.register_namespace("jax", ("jax", "jaxlib"), _load_namespace)
 
 __getattr__, __dir__ = namespaces.module_functions("tff.jax", __all__)

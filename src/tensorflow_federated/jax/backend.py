@@ -16,7 +16,7 @@ from tensorflow_federated.core.local_computations import LocalComputation
 from tensorflow_federated.core.types import FunctionType
 from tensorflow_federated.execution.backends import CompiledStep, NotCompiled
 from tensorflow_federated.execution.settings import Settings
-from tensorflow_federated.jax import exported_functions, programs
+from tensorflow_federated.jax import client_step, exported_functions, process_options, programs
 
 
 class JaxBackend:
@@ -27,6 +27,7 @@ class JaxBackend:
     def __init__(self) -> None:
         """Starts with nothing compiled."""
         self._lock = threading.Lock()
+        self._kept: client_step.Kept | None = None
         self._computations: weakref.WeakKeyDictionary[LocalComputation, Callable[[Any], Any]] = (
             weakref.WeakKeyDictionary()
         )
@@ -56,9 +57,15 @@ class JaxBackend:
     def compile_client_step(
         self, step: plan.ClientStep, settings: Settings
     ) -> CompiledStep | NotCompiled:
-        """Clients are run one by one, each through `evaluate_program`."""
-        del step, settings
-        return NotCompiled("JAX runs the program of each client")
+        """Compiles a step over the clients of a chunk and their batches, if it can."""
+        with self._lock:
+            if self._kept is None:
+                self._kept = client_step.Kept()
+        return client_step.compile_client_step(step, settings, self._kept)
+
+    def process_options(self) -> dict[str, Any]:
+        """How JAX is set up in this process."""
+        return process_options.process_options()
 
     def encode(self, computation: LocalComputation) -> bytes:
         """Turns the function of a JAX computation into bytes."""

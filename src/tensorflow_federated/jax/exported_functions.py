@@ -15,13 +15,15 @@ from typing import Any
 import jax
 import jax.export
 import jax.numpy as jnp
+import numpy as np
+from jax.extend import core
 
-from tensorflow_federated.core import errors
+from tensorflow_federated.core import errors, ir, traversal
 from tensorflow_federated.core.byte_format import Limits, Reader, Writer
 from tensorflow_federated.core.local_computations import LocalComputation
-from tensorflow_federated.core.types import FunctionType, TensorType, Type
+from tensorflow_federated.core.types import FunctionType, StructType, TensorType, Type
 from tensorflow_federated.execution import leaves as tensor_leaves
-from tensorflow_federated.jax import application, precision, stablehlo, structures
+from tensorflow_federated.jax import application, convolutions, precision, stablehlo, structures
 
 _PLATFORMS = ("cpu", "cuda", "tpu")
 _SYMBOLIC_SHAPE = re.compile(r"[a-z0-9_ ,()*+-]*\Z")
@@ -70,24 +72,42 @@ class ExportedFunction:
         return structures.to_containers(result, result_type)
 
 
+def are_in(programs: Sequence[ir.Node]) -> bool:
+    """Whether a program has a computation that was read from bytes."""
+    return any(
+        isinstance(node, ir.Local)
+        and isinstance(node.computation.function, application.JaxFunction)
+        and isinstance(node.computation.function.function, ExportedFunction)
+        for program in programs
+        for node in traversal.iterate(program)
+    )
+
+
 def encode(computation: LocalComputation) -> bytes:
     """Turns the function of a JAX computation into bytes; see `execution.backends.Backend`."""
     function: application.JaxFunction = computation.function
     if isinstance(function.function, ExportedFunction):
         return function.function.data
-    shapes, exported = _exported(computation)
     writer = Writer()
-    writer.unsigned(exported.calling_convention_version)
-    writer.flag(exported.uses_global_constants)
-    writer.unsigned(len(exported.platforms))
-    for platform in exported.platforms:
+    _write(writer, _exported(computation))
+    writer.flag(function.masked is not None)
+    if function.masked is not None:
+        _write(writer, _exported(_masked_step(computation)))
+    return bytes(writer.data)
+
+
+def _write(writer: Writer, exported: tuple[list[str], jax.export.Exported]) -> None:
+    shapes, function = exported
+    writer.unsigned(function.calling_convention_version)
+    writer.flag(function.uses_global_constants)
+    writer.unsigned(len(function.platforms))
+    for platform in function.platforms:
         writer.text(platform)
     for shape in shapes:
         writer.text(shape)
-    for aval in exported.out_avals:
+    for aval in function.out_avals:
         writer.text(",".join(str(size) for size in aval.shape))
-    writer.blob(stablehlo.to_text(exported.mlir_module_serialized).encode())
-    return bytes(writer.data)
+    writer.blob(stablehlo.to_text(function.mlir_module_serialized).encode())
 
 
 def decode(
@@ -95,6 +115,50 @@ def decode(
 ) -> application.JaxFunction:
     """Reads the function of a JAX computation; see `execution.backends.Backend`."""
     reader = Reader(memoryview(data), limits)
+    function = ExportedFunction(_read(reader, type_signature, name), type_signature, data)
+    masked = None
+    if reader.flag():
+        masked_type = _masked_type(type_signature)
+        if masked_type is None:
+            reader.fail("a masked form has to be that of a step over batches")
+        masked = ExportedFunction(_read(reader, masked_type, name), masked_type, data)
+    reader.finish()
+    return application.JaxFunction(
+        function, uses_64_bits=True, masked=None if masked is None else _of_elements(masked)
+    )
+
+
+def _of_elements(function: Callable[[Any], Any]) -> Callable[..., Any]:
+    """A function of one structure as one of its elements."""
+    return lambda *elements: function(elements)
+
+
+def _masked_type(type_signature: FunctionType) -> FunctionType | None:
+    """The type of the masked form of a step; None if a function of this type is none."""
+    parameter = type_signature.parameter
+    if not isinstance(parameter, StructType) or len(parameter) != 2:
+        return None
+    state, batch = parameter.children()
+    return FunctionType(StructType([state, batch, TensorType(np.int32)]), type_signature.result)
+
+
+def _masked_step(computation: LocalComputation) -> LocalComputation:
+    """The masked form of a step as a computation of its own."""
+    function: application.JaxFunction = computation.function
+    type_signature = _masked_type(computation.type_signature)
+    assert type_signature is not None
+    assert function.masked is not None
+    masked = function.masked
+    return LocalComputation(
+        "jax",
+        application.JaxFunction(lambda argument: masked(*argument), function.uses_64_bits),
+        type_signature,
+        computation.name,
+    )
+
+
+def _read(reader: Reader, type_signature: FunctionType, name: str) -> Callable[..., Any]:
+    """Reads a function of flat arrays."""
     version, uses_global_constants = reader.unsigned(), reader.flag()
     oldest = jax.export.minimum_supported_calling_convention_version
     newest = jax.export.maximum_supported_calling_convention_version
@@ -109,7 +173,6 @@ def decode(
     shapes = [_read_shape(reader) for _ in parameters]
     result_shapes = [_read_shape(reader) for _ in results]
     text = str(reader.blob(), "utf-8", "replace")
-    reader.finish()
     try:
         template = _template(parameters, shapes, results, result_shapes, platforms)
         main_type = stablehlo.main_type_of(template.mlir_module_serialized)
@@ -124,8 +187,7 @@ def decode(
         calling_convention_version=version,
         uses_global_constants=uses_global_constants,
     )
-    function = ExportedFunction(exported.call, type_signature, data)
-    return application.JaxFunction(function, uses_64_bits=True)
+    return exported.call
 
 
 def _error(name: str, problem: str) -> errors.WireError:
@@ -140,10 +202,15 @@ def _exported(computation: LocalComputation) -> tuple[list[str], jax.export.Expo
     parameter = type_signature.parameter
     parameters = () if parameter is None else tensor_leaves.leaf_types(parameter)
 
-    def flat(*arrays: Any) -> tuple[Any, ...]:
+    def applied(*arrays: Any) -> tuple[Any, ...]:
         argument = None if parameter is None else tensor_leaves.unflatten(arrays, parameter)
         result = application.apply(computation, argument)
         return tuple(tensor_leaves.flatten(result, type_signature.result))
+
+    def flat(*arrays: Any) -> list[Any]:
+        # Whoever runs the bytes can look into them no more.
+        traced = jax.make_jaxpr(applied)(*arrays)
+        return core.jaxpr_as_fun(convolutions.in_canonical_layout(traced))(*arrays)
 
     failure: Exception | None = None
     for shapes in _shapes_to_try(parameters):

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from tensorflow_federated.compiler import random_keys
@@ -15,7 +14,7 @@ from tensorflow_federated.core.local_computations import LocalComputation
 from tensorflow_federated.core.types import FunctionType, SequenceType, StructType, Type
 from tensorflow_federated.execution import local_programs, selections, sums
 from tensorflow_federated.execution.sequences import Sequence
-from tensorflow_federated.jax import application, precision, structures
+from tensorflow_federated.jax import application, domain, precision, structures
 
 Names = Mapping[str, Any]
 Executor = Callable[[Names, Any], Any]
@@ -63,44 +62,6 @@ def compile_computation(computation: LocalComputation) -> Callable[[Any], Any]:
             return _to_canonical(jitted(argument))
 
     return run
-
-
-class TracedDomain:
-    """Local programs without sequences, on tracers."""
-
-    def __init__(self, keys: Any) -> None:
-        """Takes the client's random keys, int64[draws, 2], or None."""
-        self._keys = keys
-
-    def literal(self, value: Any, type_signature: Type) -> Any:
-        """A constant array."""
-        return jnp.asarray(value, getattr(type_signature, "dtype", None))
-
-    def call(self, computation: LocalComputation, argument: Any) -> Any:
-        """Makes a computation part of the trace."""
-        return application.apply(computation, argument)
-
-    def random_key(self, number: int) -> Any:
-        """The client's key at one draw."""
-        return self._keys[number]
-
-    def sequence_map(self, fn: Callable[[Any], Any], sequence: Any, sequence_type: Type) -> Any:
-        """Never part of a trace."""
-        raise TypeError("A sequence is no JAX array.")
-
-    def sequence_of_keys(self, keys: Any, max_key: Any) -> Any:
-        """Never part of a trace."""
-        raise TypeError("A sequence is no JAX array.")
-
-    def sequence_reduce(
-        self, step: Callable[[Any, Any], Any], zero: Any, sequence: Any, zero_type: Type
-    ) -> Any:
-        """Never part of a trace."""
-        raise TypeError("A sequence is no JAX array.")
-
-    def sequence_sum(self, sequence: Any, element_type: Type) -> Any:
-        """Never part of a trace."""
-        raise TypeError("A sequence is no JAX array.")
 
 
 def _spelt_out(
@@ -244,7 +205,9 @@ def _compiled(node: ir.Node) -> Executor:
             node,
         ),
     )
-    jitted = jax.jit(lambda values, keys: local_programs.run(closed, values, TracedDomain(keys)))
+    jitted = jax.jit(
+        lambda values, keys: local_programs.run(closed, values, domain.TracedDomain(keys))
+    )
     return lambda names, keys: jitted(tuple(names[name] for name in free), keys)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from tensorflow_federated.core import callsites, computations, containers, errors, ir
 from tensorflow_federated.core.local_computations import LocalComputation
-from tensorflow_federated.core.types import StructType, TensorType, Type, preorder
+from tensorflow_federated.core.types import FunctionType, StructType, TensorType, Type, preorder
 from tensorflow_federated.jax import application, arrays, precision, structures
 
 
@@ -21,6 +21,24 @@ def trace(fn: Callable[..., Any], parameter_type: Type | None, unpack: bool, nam
     reading = structures.Reading(arrays.jax_number_dtype, structures.key_orders(parameter_type))
     traced = application.TracedFunction(function, parameter_type, name, where, reading)
     return ir.Local(LocalComputation("jax", function, traced.infer_type(), name))
+
+
+def step(
+    fn: Callable[[Any, Any], Any],
+    state_type: Type,
+    batch_type: Type,
+    name: str,
+    masked: Callable[[Any, Any, Any], Any] | None,
+) -> ir.Local:
+    """See `jax.step_computation`."""
+    parameter_type = StructType([("state", state_type), ("batch", batch_type)])
+    function_type = FunctionType(parameter_type, state_type)
+    function = application.JaxFunction(
+        lambda argument: fn(argument["state"], argument["batch"]),
+        precision.has_64_bits() or precision.asks_for_64_bits(parameter_type),
+        masked,
+    )
+    return ir.Local(LocalComputation("jax", function, function_type, name))
 
 
 def of_one_argument(fn: Callable[..., Any], unpack: bool) -> Callable[..., Any]:
