@@ -123,3 +123,33 @@ else:
 """
     )
     assert "tff-ng[tensorflow]" in printed
+
+
+def test_the_import_leaves_for_later_what_is_not_asked_for(run_python):
+    printed = run_python(
+        """
+        import sys
+        import tensorflow_federated as tff
+
+        later = ["asyncio", "keras", "rich", "sqlite3"]
+        later += [f"tensorflow_federated.{name}" for name in ("learning", "simulation", "backends")]
+        print([name for name in later if name in sys.modules])
+        tff.learning
+        print("tensorflow_federated.learning" in sys.modules)
+        """
+    )
+    assert printed.splitlines() == ["[]", "True"]
+
+
+def test_bytes_may_name_containers_of_modules_that_are_not_loaded_yet(run_python):
+    printed = run_python(
+        """
+        import sys
+        from tensorflow_federated.core import containers
+        import tensorflow_federated as tff
+
+        container = containers.container_named("learning.ModelWeights")
+        print(container is tff.learning.models.ModelWeights)
+        """
+    )
+    assert printed == "True\n"

@@ -6,18 +6,12 @@ and loads no tensor framework.
 
 from __future__ import annotations
 
-from tensorflow_federated import (
-    aggregators,
-    backends,
-    framework,
-    jax,
-    learning,
-    simulation,
-    templates,
-    tensorflow,
-    test,
-)
-from tensorflow_federated.compiler.explanation import explain
+import functools as _functools
+import importlib as _importlib
+from typing import TYPE_CHECKING, Any
+
+from tensorflow_federated import jax, tensorflow
+from tensorflow_federated.core import containers as _containers
 from tensorflow_federated.core import contexts as _contexts
 from tensorflow_federated.core import installation as _installation
 from tensorflow_federated.core import namespaces as _namespaces
@@ -59,7 +53,20 @@ from tensorflow_federated.core.types import (
     Type,
     to_type,
 )
-from tensorflow_federated.execution import contexts as _execution_contexts
+
+if TYPE_CHECKING:
+    from tensorflow_federated import (
+        aggregators,
+        backends,
+        framework,
+        learning,
+        simulation,
+        templates,
+        test,
+    )
+    from tensorflow_federated.execution.explanation import explain
+    from tensorflow_federated.execution.profiles import profile
+    from tensorflow_federated.execution.progress import show_progress
 
 __version__ = "1.0.0.dev0"
 
@@ -107,9 +114,11 @@ __all__ = [
     "jax",
     "jax_computation",
     "learning",
+    "profile",
     "sequence_map",
     "sequence_reduce",
     "sequence_sum",
+    "show_progress",
     "simulation",
     "structure",
     "templates",
@@ -124,8 +133,51 @@ __all__ = [
     "types",
 ]
 
+# What is imported at first use, so that a program loads what it needs.
+_load = _namespaces.loader(
+    __name__,
+    {
+        "aggregators": "tensorflow_federated.aggregators",
+        "backends": "tensorflow_federated.backends",
+        "explain": "tensorflow_federated.execution.explanation",
+        "framework": "tensorflow_federated.framework",
+        "learning": "tensorflow_federated.learning",
+        "profile": "tensorflow_federated.execution.profiles",
+        "show_progress": "tensorflow_federated.execution.progress",
+        "simulation": "tensorflow_federated.simulation",
+        "templates": "tensorflow_federated.templates",
+        "test": "tensorflow_federated.test",
+    },
+)
+
+
+def _create_default_context() -> _contexts.Context:
+    from tensorflow_federated.execution import contexts
+
+    return contexts.create_local_context()
+
+
+# The containers that bytes may name, of modules that may not be loaded yet.
+_CONTAINERS = {
+    "learning.BatchOutput": "tensorflow_federated.learning.models",
+    "learning.ClientResult": "tensorflow_federated.learning.templates",
+    "learning.LearningAlgorithmState": "tensorflow_federated.learning.templates",
+    "learning.LearningProcessOutput": "tensorflow_federated.learning.templates",
+    "learning.ModelWeights": "tensorflow_federated.learning.models",
+    "templates.MeasuredProcessOutput": "tensorflow_federated.templates",
+}
+
+
+def _load_container(module: str, name: str) -> Any:
+    return getattr(_importlib.import_module(module), name)
+
+
+for _name, _module in _CONTAINERS.items():
+    _containers.register_container_loader(
+        _name, _functools.partial(_load_container, _module, _name.rpartition(".")[2])
+    )
 _installation.warn_if_shadowed()
-_contexts.set_default_factory(_execution_contexts.create_local_context)
+_contexts.set_default_factory(_create_default_context)
 
 _REMOVED = {
     "NamedTupleType": "write `tff.StructType`.",
@@ -135,10 +187,10 @@ _REMOVED = {
     "data": "write `tff.framework.DataDescriptor(read, uris, type, cardinality)`.",
     "experimental_tf_fn_computation": "write `tff.tensorflow.computation`.",
     "federated_average": "write `tff.federated_mean`.",
-    "profiler": "profile with the tools of the framework that your computations are written in.",
+    "profiler": "write `with tff.profile(): ...`, which prints where the time went.",
     "program": "call computations in a loop of your own, and save what they return.",
     "structure_from_tensor_type_tree": "write `tff.types.structure_from_tensor_type_tree`.",
     "utils": "write `tff.templates` or `tff.structure`: what it held is there.",
 }
 
-__getattr__, __dir__ = _namespaces.module_functions("tff", __all__, removed=_REMOVED)
+__getattr__, __dir__ = _namespaces.module_functions("tff", __all__, load=_load, removed=_REMOVED)

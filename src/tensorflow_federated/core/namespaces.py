@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -59,3 +61,29 @@ def module_functions(
         return list(public)
 
     return get_attribute, list_names
+
+
+def loader(module: str, names: Mapping[str, str]) -> Callable[[str], Any]:
+    """Makes the function `load` of `module_functions` for names that are imported at first use.
+
+    Args:
+      module: the name of the module that is the namespace.
+      names: for each name the module that holds it: a module of the same name is the value itself,
+        any other one has an attribute of that name.
+
+    Returns:
+      A function from a name to its value, which the namespace holds from then on.
+
+    Examples:
+      >>> load = loader("math", {"fields": "tensorflow_federated.core.fields"})
+      >>> load("fields").__name__
+      'tensorflow_federated.core.fields'
+    """
+
+    def load(name: str) -> Any:
+        holder = importlib.import_module(names[name])
+        value = holder if names[name].rpartition(".")[2] == name else getattr(holder, name)
+        setattr(sys.modules[module], name, value)
+        return value
+
+    return load

@@ -8,6 +8,7 @@ from tensorflow_federated.core import namespaces as _namespaces
 from tensorflow_federated.learning.metrics import counters as _counters
 from tensorflow_federated.learning.metrics.functional_metrics import create_functional_metric_fns
 from tensorflow_federated.learning.metrics.keras_finalizer import create_keras_metric_finalizer
+from tensorflow_federated.learning.metrics.mean_metrics import create_mean_metric_fns
 from tensorflow_federated.learning.metrics.metric_types import (
     FunctionalMetricFinalizersType,
     MetricFinalizersType,
@@ -29,6 +30,7 @@ __all__ = [
     "SumThenFinalizeFactory",
     "create_functional_metric_fns",
     "create_keras_metric_finalizer",
+    "create_mean_metric_fns",
     "sum_then_finalize",
 ]
 

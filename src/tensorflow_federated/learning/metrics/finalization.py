@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tensorflow_federated import tensorflow
-from tensorflow_federated.core import errors, types
+from tensorflow_federated.core import computations, errors, tracing, types
 from tensorflow_federated.core.computations import ConcreteComputation
 from tensorflow_federated.core.types import StructType, Type
 from tensorflow_federated.learning import descriptions
@@ -117,10 +117,11 @@ def check_unfinalized_type(
 def build_finalize_computation(
     metric_finalizers: AnyMetricFinalizers, unfinalized_type: StructType
 ) -> ConcreteComputation:
-    """Makes one TensorFlow computation of all finalizers.
+    """Makes one computation of all finalizers.
 
     Args:
-      metric_finalizers: the finalizers, functions on tensors.
+      metric_finalizers: the finalizers, functions on tensors, which are traced by TensorFlow; or
+        computations, which stay in their own framework.
       unfinalized_type: the type of the unfinalized metrics.
 
     Returns:
@@ -129,14 +130,24 @@ def build_finalize_computation(
     """
 
     def finalize(unfinalized: Any) -> Any:
-        values = collections.OrderedDict(unfinalized)
+        values = unfinalized if are_computations else collections.OrderedDict(unfinalized)
         if isinstance(metric_finalizers, Mapping):
             return collections.OrderedDict(
                 (name, finalizer(values[name])) for name, finalizer in metric_finalizers.items()
             )
         return metric_finalizers(values)
 
-    return tensorflow.computation(finalize, as_ordered_dict(unfinalized_type))
+    given: Any = metric_finalizers
+    finalizers = list(given.values()) if isinstance(given, Mapping) else [given]
+    are_computations = bool(finalizers) and all(map(_is_computation, finalizers))
+    local = tracing.federated_computation if are_computations else tensorflow.computation
+    return local(finalize, as_ordered_dict(unfinalized_type))
+
+
+def _is_computation(finalizer: Any) -> bool:
+    return isinstance(
+        finalizer, (computations.ConcreteComputation, computations.PolymorphicComputation)
+    )
 
 
 def as_ordered_dict(struct_type: StructType) -> Type:

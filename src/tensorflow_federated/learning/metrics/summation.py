@@ -26,7 +26,7 @@ def sum_then_finalize(
 
     Args:
       metric_finalizers: the finalizers by name, or one function from all unfinalized metrics to
-        all finalized ones; written in TensorFlow.
+        all finalized ones; in TensorFlow, or made by `tff.jax.computation`.
       local_unfinalized_metrics_type: the type of one client's unfinalized metrics, a structure
         with names; without it the computation takes any type that fits.
 

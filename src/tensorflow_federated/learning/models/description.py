@@ -20,14 +20,14 @@ from tensorflow_federated.core.local_computations import LocalComputation
 from tensorflow_federated.core.types import StructWithPythonType, Type
 from tensorflow_federated.learning.metrics.metric_types import AnyMetricFinalizers
 from tensorflow_federated.learning.models import model_weights, recording
-from tensorflow_federated.learning.models.local_loops import ModelSpec
+from tensorflow_federated.learning.models.local_loops import VariableModelSpec
 from tensorflow_federated.learning.models.model_weights import ModelWeights
 from tensorflow_federated.learning.models.recording import RecordedModel
 from tensorflow_federated.learning.models.variable import VariableModel
 from tensorflow_federated.tensorflow import saved_models
 
 
-def describe_model(model_fn: Callable[[], VariableModel]) -> ModelSpec:
+def describe_model(model_fn: Callable[[], VariableModel]) -> VariableModelSpec:
     """See `local_loops.describe_model`."""
     recording.check_model_fn(model_fn)
     recorded = recording.record(model_fn)
@@ -38,7 +38,7 @@ def describe_model(model_fn: Callable[[], VariableModel]) -> ModelSpec:
     def make_model() -> RecordedModel:
         return unused.pop() if unused else recording.record(model_fn)
 
-    return ModelSpec(
+    return VariableModelSpec(
         model_fn=model_fn,
         weights_type=weights_type,
         batch_type=_batch_type(recorded.model, model_fn),

@@ -1,9 +1,34 @@
-"""Tells the objects of Keras and TensorFlow apart without importing either."""
+"""Tells the objects of Keras, TensorFlow and JAX apart without importing any."""
 
 from __future__ import annotations
 
 import sys
 from typing import Any
+
+
+def is_jax_function(candidate: Any) -> bool:
+    """Whether it is a function that `jax.jit` made."""
+    jax = sys.modules.get("jax")
+    return jax is not None and isinstance(candidate, jax.stages.Wrapped)
+
+
+def is_jax_array(candidate: Any) -> bool:
+    """Whether it is an array of JAX."""
+    jax = sys.modules.get("jax")
+    return jax is not None and isinstance(candidate, jax.Array)
+
+
+def is_tensorflow_function(candidate: Any) -> bool:
+    """Whether it is a function that `tf.function` made."""
+    return hasattr(candidate, "get_concrete_function")
+
+
+def is_tensorflow_value(candidate: Any) -> bool:
+    """Whether it is a tensor or a variable of TensorFlow."""
+    tensorflow = sys.modules.get("tensorflow")
+    return tensorflow is not None and (
+        tensorflow.is_tensor(candidate) or isinstance(candidate, tensorflow.Variable)
+    )
 
 
 def is_keras_model(candidate: Any) -> bool:

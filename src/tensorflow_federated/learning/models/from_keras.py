@@ -10,7 +10,7 @@ from typing import Any
 from tensorflow_federated.core import containers, errors, structure
 from tensorflow_federated.core.types import StructType, StructWithPythonType, TensorType, Type
 from tensorflow_federated.learning.metrics import functional_metrics
-from tensorflow_federated.learning.models import frameworks
+from tensorflow_federated.learning.models import batches, frameworks
 from tensorflow_federated.learning.models.variable import VariableModel
 
 _NAME = "`tff.learning.models.from_keras_model`"
@@ -225,9 +225,7 @@ def _keras_inputs(spec: Any) -> Any:
     """Symbolic features, from which Keras makes variables without computing anything."""
     import keras
 
-    from tensorflow_federated.learning.models import keras_model
-
-    inputs, _ = keras_model.split_batch(spec)
+    inputs, _ = batches.split(spec)
     return keras.tree.map_structure(
         lambda leaf: keras.KerasTensor(leaf.shape, leaf.dtype.name), inputs
     )
@@ -430,9 +428,7 @@ def ensure_metric_built(metric: Any, spec: Any, predictions: Callable[[], Any]) 
         return
     import keras
 
-    from tensorflow_federated.learning.models import keras_model as keras_models
-
-    _, labels = keras_models.split_batch(spec)
+    _, labels = batches.split(spec)
     metric.update_state(
         keras.tree.map_structure(_example_of, labels),
         keras.tree.map_structure(_example_of, predictions()),

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import collections
-import sys
+import functools
+import inspect
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from tensorflow_federated.core import containers, errors, trees
 from tensorflow_federated.learning import descriptions
-from tensorflow_federated.learning.models import from_keras
+from tensorflow_federated.learning.models import frameworks, from_keras
 
 if TYPE_CHECKING:
     from tensorflow_federated.learning.models.variable import BatchOutput, VariableModel
@@ -41,16 +42,52 @@ NO_METRICS = (_no_metrics, _update_no_metrics, _finalize_no_metrics)
 class FunctionalModel:
     """A model that holds no variables: its weights are arguments of its functions.
 
+    It is a model of TensorFlow if `predict_on_batch_fn` is a `tf.function`. It is a model of JAX if
+    that is a function made by `jax.jit`, or if weights are arrays of JAX: then all functions are
+    plain ones on JAX arrays, and nothing needs TensorFlow.
+
     A federated algorithm that is given such a model reports the model's own metrics, and nothing
     when it has none. `model_from_functional` makes a model with variables of it, and with Keras
     metrics.
 
     Examples:
-      A linear model; a gradient step on it is a function of its weights:
+      A softmax regression in JAX. Its metrics are means over the examples:
 
+      >>> import jax
+      >>> import jax.numpy as jnp
       >>> import numpy as np
-      >>> import tensorflow as tf
       >>> import tensorflow_federated as tff
+      >>> @jax.jit
+      ... def predict(model_weights, x, training):
+      ...     (kernel, bias), _ = model_weights
+      ...     return x @ kernel + bias
+      >>> def cross_entropy(output, label, sample_weight=None):
+      ...     logits = jax.nn.log_softmax(output)
+      ...     return -jnp.mean(jnp.take_along_axis(logits, label[:, None], axis=1))
+      >>> def is_right(labels, batch_output):
+      ...     return jnp.argmax(batch_output.predictions, axis=1) == labels
+      >>> def loss(labels, batch_output):
+      ...     return batch_output.loss
+      >>> model = tff.learning.models.FunctionalModel(
+      ...     initial_weights=([np.zeros([2, 3], np.float32), np.zeros([3], np.float32)], []),
+      ...     predict_on_batch_fn=predict,
+      ...     loss_fn=cross_entropy,
+      ...     metrics_fns=tff.learning.metrics.create_mean_metric_fns(
+      ...         {"accuracy": is_right, "loss": loss}
+      ...     ),
+      ...     input_spec=(tff.TensorType(np.float32, [None, 2]), tff.TensorType(np.int32, [None])),
+      ... )
+      >>> sgd = tff.learning.optimizers.build_sgdm(learning_rate=0.5)
+      >>> process = tff.learning.algorithms.build_weighted_fed_avg(model, sgd)
+      >>> batch = (np.float32([[1.0, 0.0], [0.0, 1.0]]), np.int32([2, 2]))
+      >>> state, metrics = process.next(process.initialize(), [[batch], [batch, batch]])
+      >>> train = metrics["client_work"]["train"]
+      >>> round(float(train["loss"]), 3), round(float(train["accuracy"]), 3)
+      (0.954, 0.333)
+
+      A linear model in TensorFlow:
+
+      >>> import tensorflow as tf
       >>> @tf.function
       ... def predict(model_weights, x, training):
       ...     (kernel,), _ = model_weights
@@ -70,9 +107,11 @@ class FunctionalModel:
       >>> process.get_model_weights(state).trainable
       [array([[3.]], dtype=float32)]
 
-    Differs from TFF: `predict_on_batch` and the other methods also run outside of graphs.
+    Differs from TFF: models of JAX are errors there. `predict_on_batch` and the other methods also
+    run outside of graphs.
     """
 
+    @errors.boundary
     def __init__(
         self,
         *,
@@ -91,9 +130,11 @@ class FunctionalModel:
         Args:
           initial_weights: a pair of the trainable and the non-trainable weights, each a structure
             (mostly a sequence) of arrays or numbers.
-          predict_on_batch_fn: a `tf.function` of weights like `initial_weights`, the features of a
-            batch, and whether the weights are being trained; returns the predictions, a tensor or
-            a structure whose first tensor they are.
+          predict_on_batch_fn: a function of weights like `initial_weights`, the features of a
+            batch, and whether the weights are being trained, a bool of Python; returns the
+            predictions, a tensor or a structure whose first tensor they are. A `tf.function`, or
+            one made by `jax.jit`; where weights are JAX arrays, a plain function. In JAX it may
+            have a parameter `key` more: a random key, another one for each client and batch.
           loss_fn: a function of what `predict_on_batch_fn` returns, the labels, and weights of the
             examples or None; returns the loss of the batch, a scalar.
           metrics_fns: three functions: one without arguments that makes the first state of the
@@ -101,20 +142,40 @@ class FunctionalModel:
             the examples or None, that makes the next state; one that makes the values of the
             metrics of a state. `tff.learning.metrics.create_functional_metric_fns` gives all three.
           input_spec: the form of a batch: a pair of the features and the labels, or a mapping with
-            the names `x` and `y`, of `tf.TensorSpec`s.
+            the names `x` and `y`, of `tf.TensorSpec`s; in JAX of what `tff.to_type` reads.
 
         Raises:
-          ModelError: if `initial_weights` is no pair, or what has to be a function is none.
+          ModelError: if `initial_weights` is no pair, what has to be a function is none, or the
+            parts of the model are of different frameworks.
           ValueMustNotBeTFError: if a weight is a tensor or a variable.
-          CallableNotTensorFlowFunctionError: if `predict_on_batch_fn` is no `tf.function`.
+          CallableNotTensorFlowFunctionError: if `predict_on_batch_fn` is neither a `tf.function`
+            nor of JAX.
         """
         self._initial_weights = _checked_weights(initial_weights)
-        self._predict_on_batch_fn = _checked_tf_function(predict_on_batch_fn)
+        self._framework: Literal["jax", "tensorflow"] = _framework_of(
+            self._initial_weights, predict_on_batch_fn
+        )
+        self._predict_on_batch_fn: Any = predict_on_batch_fn
         _check_callable(loss_fn, "loss_fn")
+        if self._framework == "jax":
+            _check_jax_functions(predict_on_batch_fn, loss_fn, metrics_fns)
+            # `training` is a bool, which the function may ask for: it is not to be traced.
+            if frameworks.is_jax_function(predict_on_batch_fn):
+                self._predict_on_batch_fn = _with_python_bool(predict_on_batch_fn)
         self._loss_fn = loss_fn
         _check_metrics_fns(metrics_fns)
         self._initialize_metrics, self._update_metrics, self._finalize_metrics = metrics_fns
         self._input_spec = input_spec
+
+    @property
+    def framework(self) -> Literal["jax", "tensorflow"]:
+        """What the functions of the model are written in."""
+        return self._framework
+
+    @functools.cached_property
+    def takes_key(self) -> bool:
+        """Whether `predict_on_batch_fn` takes a random key of JAX."""
+        return self._framework == "jax" and "key" in _parameters(self._predict_on_batch_fn)
 
     @property
     def initial_weights(self) -> tuple[Any, Any]:
@@ -127,7 +188,7 @@ class FunctionalModel:
         return self._input_spec
 
     def predict_on_batch(
-        self, model_weights: tuple[Any, Any], x: Any, training: bool = True
+        self, model_weights: tuple[Any, Any], x: Any, training: bool = True, key: Any = None
     ) -> Any:
         """Predicts.
 
@@ -135,10 +196,13 @@ class FunctionalModel:
           model_weights: the pair of the trainable and the non-trainable weights.
           x: the features of a batch.
           training: whether the weights are being trained, rather than evaluated.
+          key: a random key, for a function of JAX that takes one.
 
         Returns:
           The predictions.
         """
+        if self.takes_key:
+            return self._predict_on_batch_fn(model_weights, x, training, key=key)
         return self._predict_on_batch_fn(model_weights, x, training)
 
     def loss(self, output: Any, label: Any, sample_weight: Any = None) -> Any:
@@ -232,6 +296,13 @@ def model_from_functional(
             problems=[f"functional_model: got {descriptions.described(functional_model)}"],
             fix="give a `tff.learning.models.FunctionalModel`.",
         )
+    if functional_model.framework == "jax":
+        raise errors.ModelError(
+            "a model of JAX has no variables, and no metrics of Keras.",
+            problems=["functional_model: its functions are of JAX"],
+            fix="give the functional model itself to the algorithm, and its metrics as "
+            "`metrics_fns`, for example of `tff.learning.metrics.create_mean_metric_fns`.",
+        )
     from_keras.check_framework("`tff.learning.models.model_from_functional`")
     from tensorflow_federated.learning.models import functional_variables
 
@@ -248,12 +319,10 @@ def _checked_weights(weights: Any) -> tuple[Any, Any]:
             signature="(trainable, non_trainable)",
             fix="write `initial_weights=([kernel, bias], [])` if all are trainable.",
         )
-    tensorflow = sys.modules.get("tensorflow")
     foreign = [
         f"initial_weights: got {descriptions.with_article(type(leaf).__name__)}"
         for leaf in trees.leaves(weights)
-        if tensorflow is not None
-        and (tensorflow.is_tensor(leaf) or isinstance(leaf, tensorflow.Variable))
+        if frameworks.is_tensorflow_value(leaf)
     ]
     if foreign:
         raise errors.ValueMustNotBeTFError(
@@ -265,15 +334,86 @@ def _checked_weights(weights: Any) -> tuple[Any, Any]:
     return trainable, non_trainable
 
 
-def _checked_tf_function(fn: Any) -> Any:
-    if not hasattr(fn, "get_concrete_function"):
-        raise errors.CallableNotTensorFlowFunctionError(
-            f"{_NAME} needs a `tf.function` that predicts.",
-            problems=[f"predict_on_batch_fn: got {descriptions.described(fn)}"],
+def _framework_of(weights: tuple[Any, Any], predict: Any) -> Literal["jax", "tensorflow"]:
+    has_jax_arrays = any(frameworks.is_jax_array(leaf) for leaf in trees.leaves(weights))
+    if frameworks.is_tensorflow_function(predict):
+        if has_jax_arrays:
+            raise _mixed(["initial_weights: got arrays of JAX"], "a `tf.function`")
+        return "tensorflow"
+    if callable(predict) and (has_jax_arrays or frameworks.is_jax_function(predict)):
+        return "jax"
+    raise errors.CallableNotTensorFlowFunctionError(
+        f"{_NAME} needs a `tf.function` that predicts, or a model of JAX.",
+        problems=[f"predict_on_batch_fn: got {descriptions.described(predict)}"],
+        signature="(model_weights, x, training) -> predictions",
+        fix="decorate it with `@tf.function`; or with `@jax.jit` if it is written in JAX.",
+    )
+
+
+def _with_python_bool(predict: Any) -> Any:
+    """The same function, compiled for each value of `training`."""
+    import jax
+
+    return jax.jit(inspect.unwrap(predict), static_argnums=2)
+
+
+def _check_jax_functions(predict: Any, loss_fn: Any, metrics_fns: Any) -> None:
+    elements = containers.unpack(metrics_fns) or []
+    given = [("loss_fn", loss_fn)]
+    given += [(f"metrics_fns[{index}]", fn) for index, (_, fn) in enumerate(elements)]
+    foreign = [
+        f"{parameter}: got a `tf.function`"
+        for parameter, fn in given
+        if frameworks.is_tensorflow_function(fn)
+    ]
+    if foreign:
+        raise _mixed(foreign, "of JAX")
+    problem = _why_not_called(predict, **({"key": None} if "key" in _parameters(predict) else {}))
+    if problem is not None:
+        raise errors.ModelError(
+            f"{_NAME} cannot call the function that predicts.",
+            problems=[f"predict_on_batch_fn: {problem}"],
             signature="(model_weights, x, training) -> predictions",
-            fix="decorate it with `@tf.function`.",
+            fix="let it take the weights, the features, and whether the weights are being "
+            "trained, which it may ignore.",
         )
-    return fn
+    problem = _why_not_called(loss_fn)
+    if problem is not None:
+        raise errors.ModelError(
+            f"{_NAME} cannot call the loss.",
+            problems=[f"loss_fn: {problem}"],
+            signature="(output, label, sample_weight=None) -> loss of the batch",
+            fix="let it take the predictions, the labels, and the weights of the examples, which "
+            "it may ignore.",
+        )
+
+
+def _why_not_called(fn: Callable[..., Any], **keywords: Any) -> str | None:
+    """Why a function does not take three arguments; None if it does, or that is not known."""
+    try:
+        inspect.signature(fn).bind(None, None, None, **keywords)
+    except TypeError as error:
+        return str(error)
+    except ValueError:
+        # Some built-in callables have no signature.
+        return None
+    return None
+
+
+def _mixed(problems: list[str], predict: str) -> errors.ModelError:
+    return errors.ModelError(
+        "the parts of the model are of different frameworks.",
+        problems=[f"predict_on_batch_fn: is {predict}", *problems],
+        fix="write the whole model in one framework, with arrays of NumPy as weights.",
+    )
+
+
+def _parameters(fn: Callable[..., Any]) -> Sequence[str]:
+    try:
+        return list(inspect.signature(fn).parameters)
+    except ValueError:
+        # Some built-in callables have no signature.
+        return []
 
 
 def _check_callable(fn: Any, parameter: str) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from tensorflow_federated.core import errors, trees, types
 from tensorflow_federated.learning import descriptions, metrics
-from tensorflow_federated.learning.models import frameworks, from_keras, functional
+from tensorflow_federated.learning.models import batches, frameworks, from_keras, functional
 from tensorflow_federated.learning.models.functional import FunctionalModel
 
 _NAME = "`tff.learning.models.functional_model_from_keras`"
@@ -198,9 +198,9 @@ def _paired(variables: Sequence[Any], values: Any, kind: str) -> list[tuple[Any,
 
 def _check_is_functional(call: _KerasCall, predict: Any, weights: Any, spec: Any) -> None:
     """Checks that a training step needs and changes nothing but what it is given."""
-    from tensorflow_federated.learning.models import keras_model, tensorflow_loops
+    from tensorflow_federated.learning.models import tensorflow_loops
 
-    features, _ = keras_model.split_batch(spec)
+    features, _ = batches.split(spec)
     try:
         concrete = predict.get_concrete_function(weights, features, True)
     except Exception as error:

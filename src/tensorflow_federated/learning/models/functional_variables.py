@@ -15,7 +15,7 @@ import tensorflow as tf
 
 from tensorflow_federated.core import containers, errors, trees
 from tensorflow_federated.learning import descriptions
-from tensorflow_federated.learning.models import frameworks, from_keras, keras_model
+from tensorflow_federated.learning.models import batches, frameworks, from_keras, keras_model
 from tensorflow_federated.learning.models.functional import FunctionalModel
 from tensorflow_federated.learning.models.variable import BatchOutput, VariableModel
 
@@ -59,7 +59,7 @@ class FunctionalVariables(VariableModel):
         return self._functional.predict_on_batch(weights, batch_input, training)
 
     def forward_pass(self, batch_input: Any, training: bool = True) -> BatchOutput:
-        features, labels = keras_model.split_batch(batch_input)
+        features, labels = batches.split(batch_input)
         predictions = self.predict_on_batch(features, training)
         loss = self._functional.loss(predictions, labels)
         num_examples = tf.shape(tf.nest.flatten(predictions)[0])[0]
@@ -171,7 +171,7 @@ class WithKerasMetrics(FunctionalVariables):
             metric.reset_state()
 
     def _predictions(self) -> Any:
-        features, _ = keras_model.split_batch(self._input_spec)
+        features, _ = batches.split(self._input_spec)
         predict = tf.function(
             lambda x: self._functional.predict_on_batch(self._functional.initial_weights, x, False)
         )

@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from tensorflow_federated.core import containers
 from tensorflow_federated.learning.metrics import counters
-from tensorflow_federated.learning.models import frameworks
+from tensorflow_federated.learning.models import batches, frameworks
 from tensorflow_federated.learning.models.variable import (
     BatchOutput,
     MetricFinalizers,
@@ -121,7 +121,7 @@ class KerasModel(VariableModel):
         return self._input_spec
 
     def forward_pass(self, batch_input: Any, training: bool = True) -> BatchOutput:
-        inputs, labels = split_batch(batch_input)
+        inputs, labels = batches.split(batch_input)
         predictions = self.predict_on_batch(inputs, training)
         num_examples = tf.shape(tf.nest.flatten(inputs)[0])[0]
         loss = self._loss(labels, predictions)
@@ -183,22 +183,6 @@ def arrange_inputs(keras_model: keras.Model, inputs: Any) -> Any:
         return inputs
     arranged = [(name, inputs[name]) for name in own]
     return dict(arranged) if type(own) is dict else collections.OrderedDict(arranged)
-
-
-def split_batch(batch: Any) -> tuple[Any, Any]:
-    """The features and the labels of a batch: `x` and `y` if they have names.
-
-    Examples:
-      >>> split_batch({"y": 1, "x": 2})
-      (2, 1)
-    """
-    elements = containers.unpack(batch)
-    assert elements is not None
-    assert len(elements) == 2
-    named = dict(elements)
-    if set(named) == {"x", "y"}:
-        return named["x"], named["y"]
-    return elements[0][1], elements[1][1]
 
 
 def to_finalizer(metric: keras.metrics.Metric) -> Callable[[Any], Any]:

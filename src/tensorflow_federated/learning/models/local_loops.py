@@ -30,24 +30,51 @@ class ModelSpec:
     """What a federated algorithm has to know of a model.
 
     Attributes:
-      model_fn: makes a model.
       weights_type: the type of its weights, `<trainable=<...>,non_trainable=<...>>`.
       batch_type: the type of a batch, the element of the clients' sequences.
-      initial_weights: ``( -> weights_type)``, local; calls `model_fn` each time, so that the
-        weights are drawn anew by the model's own initializers.
+      initial_weights: ``( -> weights_type)``, local.
       metric_finalizers: by name, the function from the sum of the clients' reports to the metric;
         or one function from all sums to all metrics.
       unfinalized_metrics_type: the type of what a client reports, an `OrderedDict`.
-      make_model: makes a model that nothing else uses, and its variables.
     """
 
-    model_fn: Callable[[], VariableModel]
     weights_type: StructWithPythonType
     batch_type: Type
     initial_weights: ConcreteComputation
     metric_finalizers: AnyMetricFinalizers
     unfinalized_metrics_type: StructWithPythonType
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class VariableModelSpec(ModelSpec):
+    """What is known of a model that has variables of TensorFlow.
+
+    Its `initial_weights` call `model_fn` each time, so that the weights are drawn anew by the
+    model's own initializers.
+
+    Attributes:
+      model_fn: makes a model.
+      make_model: makes a model that nothing else uses, and its variables.
+    """
+
+    model_fn: Callable[[], VariableModel]
     make_model: Callable[[], RecordedModel]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class JaxModelSpec(ModelSpec):
+    """What is known of a functional model of JAX.
+
+    Attributes:
+      model: the model.
+      metrics_type: the type of the state of its metrics, in its own containers.
+      uses_64_bits: whether JAX keeps 64 bits in the functions of the model. The state of a loop
+        always has 64 bits, for it counts examples; the model does not notice.
+    """
+
+    model: FunctionalModel
+    metrics_type: Type
+    uses_64_bits: bool
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -103,6 +130,10 @@ def describe_model(
     """
     if isinstance(model_fn, ModelSpec):
         return model_fn
+    if isinstance(model_fn, FunctionalModel) and model_fn.framework == "jax":
+        from tensorflow_federated.learning.models import jax_models
+
+        return jax_models.describe_model(model_fn)
     _check_tensorflow()
     from tensorflow_federated.learning.models import description
 
@@ -131,6 +162,11 @@ def build_train_loop(
       ModelValueError: likewise.
     """
     spec = describe_model(model_fn)
+    if isinstance(spec, JaxModelSpec):
+        from tensorflow_federated.learning.models import jax_loops
+
+        return jax_loops.build_train_loop(spec, optimizer)
+    assert isinstance(spec, VariableModelSpec)
     from tensorflow_federated.learning.models import tensorflow_loops
 
     return tensorflow_loops.build_train_loop(spec, optimizer)
@@ -152,6 +188,11 @@ def build_eval_loop(
       ModelValueError: likewise.
     """
     spec = describe_model(model_fn)
+    if isinstance(spec, JaxModelSpec):
+        from tensorflow_federated.learning.models import jax_loops
+
+        return jax_loops.build_eval_loop(spec)
+    assert isinstance(spec, VariableModelSpec)
     from tensorflow_federated.learning.models import tensorflow_loops
 
     return tensorflow_loops.build_eval_loop(spec)

@@ -15,6 +15,7 @@ import tensorflow as tf
 
 from tensorflow_federated.core import callsites, errors, trees
 from tensorflow_federated.learning.models import frameworks
+from tensorflow_federated.learning.models.functional import FunctionalModel
 from tensorflow_federated.learning.models.model_weights import ModelWeights
 from tensorflow_federated.learning.models.variable import VariableModel
 
@@ -148,6 +149,8 @@ def _check_is_model(model: Any, model_fn: ModelFn) -> None:
         fix = (
             "wrap the Keras model: `return tff.learning.models.from_keras_model(keras_model, ...)`."
         )
+    elif isinstance(model, FunctionalModel):
+        fix = "give the functional model itself, and no function that returns it."
     elif model is None:
         fix = "end `model_fn` with `return` and the model."
     else:

@@ -29,7 +29,11 @@ from tensorflow_federated.core.computations import ConcreteComputation
 from tensorflow_federated.core.local_computations import LocalComputation
 from tensorflow_federated.core.types import StructWithPythonType, TensorType
 from tensorflow_federated.learning.models import keras_model, runners
-from tensorflow_federated.learning.models.local_loops import EvalLoop, ModelSpec, TrainLoop
+from tensorflow_federated.learning.models.local_loops import (
+    EvalLoop,
+    TrainLoop,
+    VariableModelSpec,
+)
 from tensorflow_federated.learning.models.recording import RecordedModel
 
 _KEY_TYPE = TensorType(np.int64, [2])
@@ -37,7 +41,7 @@ _KEY_TYPE = TensorType(np.int64, [2])
 Loop = TypeVar("Loop", TrainLoop, EvalLoop)
 
 
-def build_train_loop(spec: ModelSpec, optimizer: Any) -> TrainLoop:
+def build_train_loop(spec: VariableModelSpec, optimizer: Any) -> TrainLoop:
     """See `local_loops.build_train_loop`."""
     weight_specs = trees.map_structure(
         lambda tensor_type: tf.TensorSpec(tensor_type.shape, tensor_type.dtype),
@@ -54,12 +58,12 @@ def build_train_loop(spec: ModelSpec, optimizer: Any) -> TrainLoop:
     return _build_on_a_runner(spec, build)
 
 
-def build_eval_loop(spec: ModelSpec) -> EvalLoop:
+def build_eval_loop(spec: VariableModelSpec) -> EvalLoop:
     """See `local_loops.build_eval_loop`."""
     return _build_on_a_runner(spec, lambda runner: _trace_eval_loop(spec, runner))
 
 
-def _build_on_a_runner(spec: ModelSpec, build: Callable[[runners.Runner], Loop]) -> Loop:
+def _build_on_a_runner(spec: VariableModelSpec, build: Callable[[runners.Runner], Loop]) -> Loop:
     """Builds a loop that leaves the model's variables alone if that is possible."""
     recorded = spec.make_model()
     if isinstance(recorded.model, keras_model.KerasModel):
@@ -80,7 +84,7 @@ def _build_on_a_runner(spec: ModelSpec, build: Callable[[runners.Runner], Loop])
 
 
 def _trace_train_loop(
-    spec: ModelSpec,
+    spec: VariableModelSpec,
     optimizer: Any,
     weight_specs: Any,
     hparams_type: StructWithPythonType,
@@ -137,7 +141,7 @@ def _trace_train_loop(
     )
 
 
-def _trace_eval_loop(spec: ModelSpec, runner: runners.Runner) -> EvalLoop:
+def _trace_eval_loop(spec: VariableModelSpec, runner: runners.Runner) -> EvalLoop:
     hidden = runner.hidden
 
     @tf.autograph.experimental.do_not_convert
@@ -286,7 +290,7 @@ class _TracingFailure(Exception):
         self.cause = cause
 
 
-def _model_error(spec: ModelSpec, cause: Exception) -> errors.FederatedError:
+def _model_error(spec: VariableModelSpec, cause: Exception) -> errors.FederatedError:
     kind = errors.ModelError if isinstance(cause, TypeError) else errors.ModelValueError
     return kind(
         "the model cannot compute its loss for a batch of its `input_spec`.",

@@ -1,0 +1,220 @@
+"""The local computations of `local_loops`, written in JAX.
+
+Importing this module imports JAX.
+"""
+
+from __future__ import annotations
+
+import collections
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from tensorflow_federated import jax as jax_backend
+from tensorflow_federated.core import (
+    callsites,
+    contexts,
+    errors,
+    trees,
+    type_inference,
+    type_trees,
+)
+from tensorflow_federated.core.computations import ConcreteComputation
+from tensorflow_federated.core.types import StructWithPythonType, TensorType, Type
+from tensorflow_federated.jax import application, mistakes, precision, structures
+from tensorflow_federated.learning.models import jax_masking, jax_passes
+from tensorflow_federated.learning.models.jax_passes import Outcome, Pass, Values
+from tensorflow_federated.learning.models.local_loops import EvalLoop, JaxModelSpec, TrainLoop
+from tensorflow_federated.learning.optimizers.optimizer import Optimizer
+
+_KEY_TYPE = TensorType(np.int64, [2])
+
+# With many divisors, so that a model that splits or reshapes its batches can be traced.
+_TRACED_ROWS = 24
+
+State = collections.OrderedDict[str, Any]
+
+
+def build_train_loop(spec: JaxModelSpec, optimizer: Optimizer[Any, Any, Any]) -> TrainLoop:
+    """See `local_loops.build_train_loop`."""
+    _check_portable(optimizer)
+    trainable_type = spec.weights_type["trainable"]
+    weight_specs = type_trees.build(trainable_type, lambda leaf: leaf)
+    hparams_type = type_inference.infer_type(
+        optimizer.get_hparams(optimizer.initialize(weight_specs))
+    )
+    assert isinstance(hparams_type, StructWithPythonType)
+
+    def initialize(weights: Any, hparams: Any, key: Any) -> State:
+        return collections.OrderedDict(
+            **_start(spec, weights, key),
+            optimizer=optimizer.set_hparams(optimizer.initialize(weight_specs), hparams),
+            num_examples=jnp.zeros((), jnp.int64),
+        )
+
+    def advance(state: State, outcome: Outcome, key: Any) -> State:
+        optimizer_state, trainable = optimizer.next(
+            state["optimizer"], state["trainable"], outcome.gradients
+        )
+        counted = jnp.asarray(outcome.num_examples, jnp.int64)
+        return collections.OrderedDict(
+            trainable=trainable,
+            non_trainable=state["non_trainable"],
+            metrics=outcome.metrics,
+            key=key,
+            optimizer=optimizer_state,
+            num_examples=state["num_examples"] + counted,
+        )
+
+    def finish(weights: Any, state: State) -> Any:
+        delta = trees.map_structure(jnp.subtract, weights.trainable, state["trainable"])
+        are_finite = [jnp.all(jnp.isfinite(leaf)) for leaf in trees.leaves(delta)]
+        has_non_finite = jnp.logical_not(jnp.all(jnp.asarray(are_finite, jnp.bool_)))
+
+        def unless_bad(value: Any, instead: Any) -> Any:
+            return jnp.where(has_non_finite, jnp.asarray(instead, value.dtype), value)
+
+        with precision.with_64_bits(spec.uses_64_bits):
+            reset = spec.model.initialize_metrics_state()
+        metrics = trees.map_structure(unless_bad, state["metrics"], reset)
+        return collections.OrderedDict(
+            model_delta=trees.map_structure(lambda leaf: unless_bad(leaf, 0), delta),
+            num_examples=state["num_examples"],
+            has_non_finite=has_non_finite,
+            unfinalized_metrics=collections.OrderedDict(metrics),
+        )
+
+    initialized = jax_backend.computation(initialize, spec.weights_type, hparams_type, _KEY_TYPE)
+    state_type = initialized.type_signature.result
+    return TrainLoop(
+        hparams_type=hparams_type,
+        initialize=initialized,
+        step=_step(spec, state_type, advance, training=True),
+        finish=jax_backend.computation(finish, spec.weights_type, state_type),
+    )
+
+
+def build_eval_loop(spec: JaxModelSpec) -> EvalLoop:
+    """See `local_loops.build_eval_loop`."""
+
+    def initialize(weights: Any, key: Any) -> State:
+        return _start(spec, weights, key)
+
+    def advance(state: State, outcome: Outcome, key: Any) -> State:
+        return collections.OrderedDict(
+            trainable=state["trainable"],
+            non_trainable=state["non_trainable"],
+            metrics=outcome.metrics,
+            key=key,
+        )
+
+    def finish(state: State) -> Any:
+        return collections.OrderedDict(state["metrics"])
+
+    initialized = jax_backend.computation(initialize, spec.weights_type, _KEY_TYPE)
+    state_type = initialized.type_signature.result
+    return EvalLoop(
+        initialize=initialized,
+        step=_step(spec, state_type, advance, training=False),
+        finish=jax_backend.computation(finish, state_type),
+    )
+
+
+def _start(spec: JaxModelSpec, weights: Any, key: Any) -> State:
+    with precision.with_64_bits(spec.uses_64_bits):
+        metrics = spec.model.initialize_metrics_state()
+    return collections.OrderedDict(
+        trainable=weights.trainable,
+        non_trainable=weights.non_trainable,
+        metrics=metrics,
+        key=key.astype(jnp.uint32) if spec.model.takes_key else (),
+    )
+
+
+def _step(
+    spec: JaxModelSpec,
+    state_type: Type,
+    advance: Callable[[State, Outcome, Any], State],
+    *,
+    training: bool,
+) -> ConcreteComputation:
+    """The step of a loop, with its masked form if the model has one."""
+    model_pass = Pass(
+        spec.model, spec.metrics_type, training=training, uses_64_bits=spec.uses_64_bits
+    )
+
+    def step(state: State, batch: Any) -> State:
+        values, next_key = _values(state)
+        return advance(state, model_pass.over_batch(values, batch), next_key)
+
+    step.__name__ = "train_on_batch" if training else "evaluate_batch"
+    _check(spec, step, state_type)
+    masking = jax_masking.find(model_pass, spec.weights_type, spec.metrics_type, spec.batch_type)
+
+    def masked(state: State, batch: Any, count: Any) -> State:
+        values, next_key = _values(state)
+        assert masking is not None
+        outcome = model_pass.over_first_rows(values, batch, count, masking)
+        return advance(state, outcome, next_key)
+
+    return jax_backend.step_computation(
+        step, state_type, spec.batch_type, None if masking is None else masked
+    )
+
+
+def _values(state: State) -> tuple[Values, Any]:
+    """What a pass computes with, and the key of the state after it."""
+    key, next_key = None, state["key"]
+    if not isinstance(next_key, tuple):
+        carried, key = jax.random.split(jax_passes.to_key(next_key))
+        next_key = jax.random.key_data(carried)
+    return Values(state["trainable"], state["non_trainable"], state["metrics"], key), next_key
+
+
+def _check(spec: JaxModelSpec, step: Callable[[State, Any], State], state_type: Type) -> None:
+    """Traces a step, so that what is wrong with a model is told where it is used."""
+
+    def canonical(state: Any, batch: Any) -> Any:
+        after = step(
+            structures.to_containers(state, state_type),
+            structures.to_containers(batch, spec.batch_type),
+        )
+        return structures.to_canonical(after, state_type, "the state after a batch")
+
+    try:
+        with precision.with_64_bits(True), contexts.install(application.InliningContext()):
+            jax.make_jaxpr(canonical)(
+                structures.abstract(state_type, None),
+                structures.abstract(spec.batch_type, _TRACED_ROWS),
+            )
+    except errors.FederatedError:
+        raise
+    except (jax.errors.JAXTypeError, jax.errors.JAXIndexError):
+        with mistakes.explained("model", spec.batch_type):
+            raise
+    except Exception as error:
+        kind = errors.ModelError if isinstance(error, TypeError) else errors.ModelValueError
+        raise kind(
+            "the model cannot compute its loss for a batch of its `input_spec`.",
+            problems=[
+                f"input_spec: {spec.batch_type}",
+                f"{type(error).__name__}: {' '.join(str(error).split())[:400]}",
+            ],
+            where=callsites.innermost_user_line(error.__traceback__),
+            fix="compare `input_spec` with the batches of a client, the features with what "
+            "`predict_on_batch_fn` takes, and the labels with what loss and metrics take.",
+        ) from error
+
+
+def _check_portable(optimizer: Optimizer[Any, Any, Any]) -> None:
+    if optimizer.is_portable:
+        return
+    raise errors.ModelError(
+        "this optimizer is written in TensorFlow, and the model in JAX.",
+        problems=[f"optimizer: got an object of the class `{type(optimizer).__name__}`"],
+        fix="use one of `tff.learning.optimizers`, such as `build_sgdm`; or write its methods with "
+        "operators and `core.portable`, and set `is_portable = True` in the class.",
+    )
