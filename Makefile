@@ -17,7 +17,9 @@ export TF_CPP_MIN_LOG_LEVEL ?= 2
 help:
 	@echo 'make quickstart   set up .venv and train a federated model on handwritten digits'
 	@echo 'make test         set up .venv and run every check, the quickstart included'
-	@echo 'make benchmark    run the scripts in benchmarks/ and write benchmarks/results/'
+	@echo 'make benchmark    run the scripts in benchmarks/, write benchmarks/results/ and docs/performance.md'
+	@echo '                  make benchmark QUICK=--quick only tries whether they run; other libraries'
+	@echo '                  take part whose Pythons are named: TFF_PYTHON=... FEDJAX_PYTHON=... PFL_PYTHON=...'
 	@echo 'Parts of make test: make lint, make unit, make doctest, make slow'
 
 quickstart: $(VENV)/.installed-quickstart
@@ -46,8 +48,11 @@ slow: $(VENV)/.installed-all
 	$(BIN)/python -m pytest -m slow
 
 benchmark: $(VENV)/.installed-all
-	$(BIN)/python benchmarks/language.py
-	$(BIN)/python benchmarks/memory_rounds.py
+	$(BIN)/python benchmarks/engine.py $(QUICK)
+	$(BIN)/python benchmarks/language.py $(QUICK)
+	$(BIN)/python benchmarks/memory_rounds.py $(QUICK)
+	$(BIN)/python benchmarks/convolutions.py $(QUICK)
+	$(BIN)/python benchmarks/overheads.py $(QUICK)
 
 # The stamps are newer than pyproject.toml once what it asks for is installed.
 $(VENV)/.installed-quickstart: pyproject.toml | $(VENV)/.created
