@@ -129,6 +129,41 @@ def test_a_number_of_clients_that_is_none_is_refused(number):
         native.create_sync_local_cpp_execution_context(default_num_clients=number)
 
 
+@tff.federated_computation(tff.FederatedType(np.float32, tff.CLIENTS))
+def sum_of_inverses(values):
+    inverse = tff.jax.computation(lambda x: 1 / x, np.float32)
+    return tff.federated_sum(tff.federated_map(inverse, values))
+
+
+def call_in(context, *arguments):
+    with STACK.install(context):
+        result = sum_of_inverses(*arguments)
+        return asyncio.run(result) if inspect.isawaitable(result) else result
+
+
+@pytest.mark.parametrize(
+    "create",
+    [
+        native.create_sync_local_cpp_execution_context,
+        native.create_async_local_cpp_execution_context,
+    ],
+)
+def test_a_context_leaves_out_clients_that_fail_and_tells_which(create):
+    context = create(on_client_failure="drop", non_finite="fail")
+    assert call_in(context, [2.0, 0.0, 4.0, 0.0]) == 0.75
+    assert [each.client_index for each in context.last_failures] == [1, 3]
+    assert call_in(context, [2.0, 4.0]) == 0.75
+    assert context.last_failures == ()
+
+
+def test_clients_are_not_left_out_unless_that_is_asked_for():
+    context = native.create_sync_local_cpp_execution_context(non_finite="fail")
+    with pytest.raises(errors.ClientError) as raised:
+        call_in(context, [2.0, 0.0])
+    assert raised.value.client_index == 1
+    assert context.last_failures == ()
+
+
 def test_a_seed_repeats_what_clients_draw(engine):
     from tensorflow_federated.core import local_intrinsics
 

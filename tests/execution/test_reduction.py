@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent import futures
 
 import hypothesis
 import numpy as np
@@ -24,6 +25,22 @@ def test_all_chunks_but_the_last_have_the_same_size(cohort_size):
     *full, last = reduction.chunks(cohort_size)
     assert all(len(chunk) == reduction.chunk_size(cohort_size) for chunk in full)
     assert len(last) <= reduction.chunk_size(cohort_size)
+
+
+@pytest.mark.parametrize(
+    ("cohort_size", "count"),
+    [(1, 1), (10, 10), (16, 16), (17, 9), (100, 15), (1000, 16), (5000, 79)],
+)
+def test_there_are_about_16_chunks_and_at_most_64_clients_in_one(cohort_size, count):
+    assert len(reduction.chunks(cohort_size)) == count
+    assert reduction.chunk_size(cohort_size) <= 64
+
+
+@hypothesis.given(st.integers(1, 5000), st.integers(1, 200))
+def test_no_lane_is_empty_but_in_the_last_chunk(cohort_size, lanes):
+    *full, _ = reduction.chunks(cohort_size, lanes)
+    assert all(len(chunk) % lanes == 0 for chunk in full)
+    assert reduction.chunk_size(cohort_size, 1) == reduction.chunk_size(cohort_size)
 
 
 def merged(values: Sequence[np.float32], order: Sequence[int]) -> np.float32:
@@ -70,6 +87,15 @@ def test_neighbours_are_merged_first(count, shape):
     for index in reversed(range(count)):
         tree.add(index, str(index))
     assert tree.result == shape
+
+
+def test_threads_may_add_results_at_the_same_time():
+    count = 500
+    values = [np.float32(1) / np.float32(i + 1) for i in range(count)]
+    tree = reduction.Tree[np.float32](count, lambda first, second: first + second)
+    with futures.ThreadPoolExecutor(8) as pool:
+        list(pool.map(tree.add, range(count), values))
+    assert tree.result == merged(values, range(count))
 
 
 def test_few_results_are_held_at_a_time():

@@ -16,6 +16,7 @@ from tensorflow_federated.core.tracing import federated_computation
 from tensorflow_federated.core.types import FederatedType, FunctionType, SequenceType
 from tensorflow_federated.execution import backends, local_programs, numpy_domain
 from tensorflow_federated.execution import contexts as execution_contexts
+from tensorflow_federated.execution.settings import Settings
 from tensorflow_federated.jax import computation as jax_computation
 from tensorflow_federated.jax import portable_computation
 
@@ -39,7 +40,9 @@ class ToyBackend:
         self.programs.append(program)
         return local_programs.run(program, argument, numpy_domain.NumpyDomain())
 
-    def compile_client_step(self, step: plan.ClientStep) -> backends.CompiledChunk | None:
+    def compile_client_step(
+        self, step: plan.ClientStep, settings: Settings
+    ) -> backends.CompiledStep | backends.NotCompiled:
         raise AssertionError("there are no clients")
 
 
@@ -89,6 +92,43 @@ def test_one_call_is_made_as_it_is(toy):
 def test_portable_computations_alone_need_no_back_end(toy):
     assert mapped(INCREMENT, INCREMENT, INCREMENT)(3) == 6
     assert (toy.calls, toy.programs) == (0, [])
+
+
+@pytest.mark.parametrize(("size", "programs"), [(2**17, 0), (2**17 + 1, 1)])
+def test_portable_computations_over_many_numbers_are_one_program_of_jax(
+    monkeypatch, size, programs
+):
+    vector = (np.float32, [size])
+    halve = portable_computation(lambda x: x / 2, vector)
+    program = federated_computation(
+        lambda x: intrinsics.federated_map(halve, intrinsics.federated_map(halve, x)),
+        FederatedType(vector, SERVER),
+    )
+    backend = ToyBackend("jax")
+    monkeypatch.setitem(backends._loaded, "jax", backend)
+    with contexts.install(execution_contexts.create_local_context(seed=0)):
+        np.testing.assert_array_equal(program(np.ones(size, np.float32)), np.full(size, 0.25))
+    assert len(backend.programs) == programs
+
+
+def test_a_selection_of_many_numbers_is_no_work_for_a_back_end(toy, monkeypatch):
+    monkeypatch.setitem(backends._loaded, "jax", toy)
+    pair = FederatedType([(np.float32, [2**18]), np.int32], SERVER)
+    program = federated_computation(lambda x: intrinsics.federated_zip([x[1], x[0]]), pair)
+    assert program([np.zeros(2**18, np.float32), 3])[0] == 3
+    assert toy.programs == []
+
+
+def test_many_numbers_give_the_same_on_every_engine(engine):
+    vector = (np.float32, [2**18])
+    step = portable_computation(lambda x, y: x * y, vector, vector)
+
+    @federated_computation(FederatedType(vector, SERVER), FederatedType(vector, SERVER))
+    def program(x, y):
+        return intrinsics.federated_map(step, (x, y))
+
+    numbers = np.arange(2**18, dtype=np.float32)
+    np.testing.assert_array_equal(program(numbers, numbers), numbers * numbers)
 
 
 def test_computations_of_two_back_ends_are_called_one_after_the_other(toy, monkeypatch):

@@ -9,8 +9,10 @@ from typing import ParamSpec
 from tensorflow_federated.core import arguments, contexts, errors
 from tensorflow_federated.core.computations import ConcreteComputation
 from tensorflow_federated.execution import executors
+from tensorflow_federated.execution import settings as engine_settings
 from tensorflow_federated.execution.async_contexts import AsyncExecutionContext
 from tensorflow_federated.execution.executor_contexts import SyncExecutionContext
+from tensorflow_federated.execution.settings import Settings
 
 
 def create_sync(
@@ -19,14 +21,12 @@ def create_sync(
     *,
     seed: int | None = None,
     simulate_secure: bool = True,
+    settings: Settings = engine_settings.DEFAULT,
 ) -> SyncExecutionContext:
     """The context in which a call gives its result; arguments as in `native`."""
     return SyncExecutionContext(
-        executors.local_cpp_executor_factory(
-            default_num_clients=default_num_clients,
-            max_concurrent_computation_calls=max_concurrent_computation_calls,
-            seed=seed,
-            simulate_secure=simulate_secure,
+        executors.create_local_factory(
+            default_num_clients, max_concurrent_computation_calls, seed, simulate_secure, settings
         )
     )
 
@@ -37,14 +37,12 @@ def create_async(
     *,
     seed: int | None = None,
     simulate_secure: bool = True,
+    settings: Settings = engine_settings.DEFAULT,
 ) -> AsyncExecutionContext:
     """The context in which a call is awaited; arguments as in `native`."""
     return AsyncExecutionContext(
-        executors.local_cpp_executor_factory(
-            default_num_clients=default_num_clients,
-            max_concurrent_computation_calls=max_concurrent_computation_calls,
-            seed=seed,
-            simulate_secure=simulate_secure,
+        executors.create_local_factory(
+            default_num_clients, max_concurrent_computation_calls, seed, simulate_secure, settings
         )
     )
 

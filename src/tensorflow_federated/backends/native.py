@@ -23,6 +23,10 @@ from __future__ import annotations
 from typing import Any
 
 from tensorflow_federated.backends import local_contexts
+from tensorflow_federated.backends.executor_contexts import (
+    create_executor_context,
+    set_executor_context,
+)
 from tensorflow_federated.backends.mergeable import (
     compile_to_mergeable_comp_form,
     create_mergeable_comp_execution_context,
@@ -40,19 +44,29 @@ from tensorflow_federated.backends.older_contexts import (
     set_localhost_cpp_execution_context,
     set_thread_debugging_execution_context,
 )
+from tensorflow_federated.backends.ray_executor import RayExecutor
 from tensorflow_federated.compiler import call_dominant, intrinsic_bodies
 from tensorflow_federated.core import errors, namespaces
 from tensorflow_federated.core.computations import ConcreteComputation
 from tensorflow_federated.execution.async_contexts import AsyncExecutionContext
 from tensorflow_federated.execution.executor_contexts import SyncExecutionContext
+from tensorflow_federated.execution.settings import (
+    ClientForm,
+    FailurePolicy,
+    NonFinitePolicy,
+    Settings,
+)
 
 __all__ = [
+    "RayExecutor",
     "compile_to_mergeable_comp_form",
     "create_async_local_cpp_execution_context",
+    "create_executor_context",
     "create_mergeable_comp_execution_context",
     "create_sync_local_cpp_execution_context",
     "desugar_and_transform_to_native",
     "set_async_local_cpp_execution_context",
+    "set_executor_context",
     "set_mergeable_comp_execution_context",
     "set_sync_local_cpp_execution_context",
     "transform_to_native_form",
@@ -78,8 +92,16 @@ def create_sync_local_cpp_execution_context(
     *,
     seed: int | None = None,
     simulate_secure: bool = True,
+    threads: int | None = None,
+    client_form: ClientForm = "auto",
+    lanes: int | None = None,
+    mixed_precision: bool = False,
+    on_client_failure: FailurePolicy = "raise",
+    non_finite: NonFinitePolicy = "allow",
 ) -> SyncExecutionContext:
     """Makes a context in which a call runs in this process and gives its result.
+
+    In a `with` statement it is the context of the block.
 
     Args:
       default_num_clients: the number of clients of a call whose arguments do not tell it, such as
@@ -91,12 +113,27 @@ def create_sync_local_cpp_execution_context(
         in this context and the client's position; drawn from the operating system if None.
       simulate_secure: whether secure intrinsics run as their plaintext meaning. If False, a
         computation with one is refused.
+      threads: how many threads work on the clients of one call; one for each core that this process
+        may use if None. No result depends on it.
+      client_form: how the work of clients is run: "compiled" over many clients at a time,
+        "separate", client by client, or compiled where that is possible ("auto"). A program whose
+        clients' work cannot be compiled is an error in a context that asks for it.
+      lanes: how many clients a compiled JAX step trains side by side. Chunks of a cohort are then
+        multiples of this number, so the last digits of results depend on it. Chosen from the device
+        and its memory if None, 1 on a processor, and no more than there are in a chunk.
+      mixed_precision: whether compiled JAX steps multiply in bfloat16 and add in float32.
+      on_client_failure: what happens when the work of a client fails. "raise": the call ends with a
+        `ClientError`. "drop": the client is left out of the call, as if it had never been in the
+        cohort; values at the clients that the call returns are those of the others. The context
+        tells which in `last_failures`, and the log in one warning.
+      non_finite: whether a client fails if its results hold NaN or an infinity: "fail" or "allow".
 
     Returns:
       The context.
 
     Raises:
-      ArgumentError: if a number is no integer, or `default_num_clients` is negative.
+      ArgumentError: if a number is no integer, or `default_num_clients` is negative; if an option
+        is none of those that there are.
 
     Examples:
       >>> import tensorflow_federated as tff
@@ -104,14 +141,37 @@ def create_sync_local_cpp_execution_context(
       >>> isinstance(context, tff.framework.SyncExecutionContext)
       True
 
-    Differs from TFF: there is no C++ runtime; the name is kept. `seed` and `simulate_secure` are
-    new.
+      A client that fails is left out:
+
+      >>> import numpy as np
+      >>> tff.backends.native.set_sync_local_cpp_execution_context(
+      ...     on_client_failure="drop", non_finite="fail"
+      ... )
+      >>> inverse = tff.jax.computation(lambda x: 1 / x, np.float32)
+      >>> @tff.federated_computation(tff.FederatedType(np.float32, tff.CLIENTS))
+      ... def total(values):
+      ...     return tff.federated_sum(tff.federated_map(inverse, values))
+      >>> total([2.0, 0.0, 4.0])
+      np.float32(0.75)
+      >>> [each.client_index for each in tff.framework.get_context_stack().current.last_failures]
+      [1]
+      >>> tff.backends.native.set_sync_local_cpp_execution_context()
+
+    Differs from TFF: there is no C++ runtime; the name is kept. All from `seed` on are new.
     """
     return local_contexts.create_sync(
         default_num_clients,
         max_concurrent_computation_calls,
         seed=seed,
         simulate_secure=simulate_secure,
+        settings=Settings(
+            threads=threads,
+            client_form=client_form,
+            lanes=lanes,
+            mixed_precision=mixed_precision,
+            on_client_failure=on_client_failure,
+            non_finite=non_finite,
+        ),
     )
 
 
@@ -123,6 +183,12 @@ def create_async_local_cpp_execution_context(
     *,
     seed: int | None = None,
     simulate_secure: bool = True,
+    threads: int | None = None,
+    client_form: ClientForm = "auto",
+    lanes: int | None = None,
+    mixed_precision: bool = False,
+    on_client_failure: FailurePolicy = "raise",
+    non_finite: NonFinitePolicy = "allow",
 ) -> AsyncExecutionContext:
     """Makes a context in which a call is awaited; it runs in a thread of this process.
 
@@ -132,12 +198,19 @@ def create_async_local_cpp_execution_context(
       stream_structs: is of no consequence.
       seed: what random keys are derived from; the number of a call is taken when it begins to run.
       simulate_secure: whether secure intrinsics run as their plaintext meaning.
+      threads: how many threads work on the clients of one call.
+      client_form: how the work of clients is run.
+      lanes: how many clients a compiled JAX step trains side by side.
+      mixed_precision: whether compiled JAX steps multiply in bfloat16.
+      on_client_failure: what happens when the work of a client fails.
+      non_finite: whether NaN and infinities in a client's results are a failure.
 
     Returns:
       The context.
 
     Raises:
-      ArgumentError: if a number is no integer, or `default_num_clients` is negative.
+      ArgumentError: if a number is no integer, or `default_num_clients` is negative; if an option
+        is none of those that there are.
 
     Examples:
       >>> import asyncio
@@ -155,6 +228,14 @@ def create_async_local_cpp_execution_context(
         max_concurrent_computation_calls,
         seed=seed,
         simulate_secure=simulate_secure,
+        settings=Settings(
+            threads=threads,
+            client_form=client_form,
+            lanes=lanes,
+            mixed_precision=mixed_precision,
+            on_client_failure=on_client_failure,
+            non_finite=non_finite,
+        ),
     )
 
 

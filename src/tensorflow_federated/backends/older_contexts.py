@@ -6,6 +6,7 @@ from tensorflow_federated.backends import local_contexts
 from tensorflow_federated.core import errors
 from tensorflow_federated.execution.async_contexts import AsyncExecutionContext
 from tensorflow_federated.execution.executor_contexts import SyncExecutionContext
+from tensorflow_federated.execution.settings import Settings
 
 
 @errors.boundary
@@ -85,7 +86,9 @@ def create_localhost_cpp_execution_context(
 def create_thread_debugging_execution_context(
     default_num_clients: int = 0, clients_per_thread: int = 1
 ) -> SyncExecutionContext:
-    """An older name of a context that does its work in the thread of the caller, as all do now.
+    """An older name of a context that does all work in the thread of the caller, for debuggers.
+
+    It is `create_sync_local_cpp_execution_context(threads=1)`.
 
     Args:
       default_num_clients: the number of clients of a call whose arguments do not tell it.
@@ -97,7 +100,7 @@ def create_thread_debugging_execution_context(
     Examples:
       >>> context = create_thread_debugging_execution_context()
     """
-    return local_contexts.create_sync(default_num_clients)
+    return local_contexts.create_sync(default_num_clients, settings=Settings(threads=1))
 
 
 @errors.boundary

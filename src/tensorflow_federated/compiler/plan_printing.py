@@ -8,12 +8,14 @@
          does     v = comp#train:jax(weights, data)   : float32[2]
          sends    v                                   : float32[2], 8 bytes
                   into v_1, a sum in plain text
+         runs     compiled: one XLA program
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import textwrap
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from tensorflow_federated.compiler import call_dominant, plan, program_printing
 from tensorflow_federated.compiler.program_printing import Line
@@ -25,6 +27,9 @@ from tensorflow_federated.core.types import StructType, Type
 _INDENT = " " * 3
 _MARGIN = " " * 12
 _NOTHING: Sequence[Line] = ([Span(_MARGIN), Span("nothing", "note")],)
+
+DescribeStep = Callable[[plan.ClientStep], Sequence[str]]
+"""Says in a few lines how an engine runs a client step."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,14 +93,17 @@ def sent_by_clients(compiled: plan.Plan, origins: Mapping[str, str]) -> tuple[Tr
     )
 
 
-def plan_lines(compiled: plan.Plan, origins: Mapping[str, str]) -> list[Line]:
+def plan_lines(
+    compiled: plan.Plan, origins: Mapping[str, str], describe_step: DescribeStep
+) -> list[Line]:
     """The lines of a plan.
 
     Args:
       compiled: the plan.
       origins: for the name of an aggregate, the intrinsic that it comes from.
+      describe_step: says how a client step is run.
     """
-    printer = _PlanPrinter(compiled, origins)
+    printer = _PlanPrinter(compiled, origins, describe_step)
     lines: list[Line] = [[Span(_summary(compiled, origins))]]
     for number, step in enumerate(compiled.steps, 1):
         lines.append([])
@@ -138,9 +146,12 @@ def _aggregation(aggregate: plan.Aggregate, origin: str | None) -> str:
 
 
 class _PlanPrinter:
-    def __init__(self, compiled: plan.Plan, origins: Mapping[str, str]) -> None:
+    def __init__(
+        self, compiled: plan.Plan, origins: Mapping[str, str], describe_step: DescribeStep
+    ) -> None:
         self._plan = compiled
         self._origins = origins
+        self._describe_step = describe_step
         self._results = {output.slot.name for output in plan.outputs(compiled.result)}
         self._known = _known_to_clients(compiled)
 
@@ -196,6 +207,13 @@ class _PlanPrinter:
             for line in self._sent_lines(aggregate, node)
         ]
         yield from _labelled("sends", lines or _NOTHING, "leaves")
+        width = program_printing.WIDTH - len(_MARGIN)
+        described = [
+            [Span(_MARGIN), Span(line)]
+            for each in self._describe_step(step)
+            for line in textwrap.wrap(each, width, break_long_words=False)
+        ]
+        yield from _labelled("runs", described)
 
     def _selection_lines(self, step: plan.ClientStep) -> Iterator[Line]:
         """Says of the values that clients select from that all of them is sent."""

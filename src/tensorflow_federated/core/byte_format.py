@@ -3,7 +3,7 @@
 The envelope::
 
     8 bytes   the signature `MAGIC`
-    1 byte    what is inside: `COMPUTATION`, `TYPE` or `VALUE`
+    1 byte    what is inside: `COMPUTATION`, `STEP`, `TYPE` or `VALUE`
     2 bytes   the version of the format, little-endian
     8 bytes   the length of the payload, little-endian
     32 bytes  the SHA-256 digest of the payload
@@ -32,10 +32,11 @@ MAGIC = b"\x89TFF\r\n\x1a\n"
 VERSION = 1
 
 COMPUTATION = b"C"
+STEP = b"S"
 TYPE = b"T"
 VALUE = b"V"
 
-_KINDS = {COMPUTATION: "a computation", TYPE: "a type", VALUE: "a value"}
+_KINDS = {COMPUTATION: "a computation", STEP: "a client step", TYPE: "a type", VALUE: "a value"}
 _HEADER = struct.Struct("<8scHQ32s")
 _FLOAT = struct.Struct("<d")
 _LONGEST_NUMBER = 10
@@ -76,7 +77,7 @@ def seal(kind: bytes, payload: Bytes) -> bytes:
     """Puts a payload into its envelope.
 
     Args:
-      kind: `COMPUTATION`, `TYPE` or `VALUE`.
+      kind: `COMPUTATION`, `STEP`, `TYPE` or `VALUE`.
       payload: the payload.
 
     Returns:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import contextvars
 import functools
 from collections.abc import Coroutine
 from concurrent import futures
 from typing import Any
 
 from tensorflow_federated.core import callsites, contexts, errors
-from tensorflow_federated.execution import executors
+from tensorflow_federated.execution import executors, thread_states
 from tensorflow_federated.execution.cardinalities import (
     CardinalityInferenceFn,
     infer_cardinalities,
@@ -18,6 +17,7 @@ from tensorflow_federated.execution.cardinalities import (
 from tensorflow_federated.execution.errors import RetryableError
 from tensorflow_federated.execution.executor_contexts import CompilerFn, Invocation, TransformFn
 from tensorflow_federated.execution.executors import ExecutorFactory
+from tensorflow_federated.execution.failures import ClientFailure
 
 
 class AsyncExecutionContext(contexts.AsyncContext):
@@ -72,6 +72,11 @@ class AsyncExecutionContext(contexts.AsyncContext):
         """What makes the executors."""
         return self._invocation.factory
 
+    @property
+    def last_failures(self) -> tuple[ClientFailure, ...]:
+        """See `SyncExecutionContext`; of several calls at a time, those of one that ended."""
+        return self._invocation.factory.last_failures
+
     def invoke(self, comp: Any, arg: Any) -> Coroutine[Any, Any, Any]:
         """Gives what to await for the result of a computation.
 
@@ -99,5 +104,6 @@ class AsyncExecutionContext(contexts.AsyncContext):
 
     async def _run_in_thread(self, comp: Any, arg: Any) -> Any:
         run = functools.partial(self._invocation.run, comp, arg)
-        context = contextvars.copy_context()
-        return await asyncio.get_running_loop().run_in_executor(self._threads, context.run, run)
+        return await asyncio.get_running_loop().run_in_executor(
+            self._threads, thread_states.carried(run)
+        )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -23,8 +23,10 @@ class CompiledStep(Protocol):
     `profiling.count(compilations=1)`.
     """
 
-    form: str
-    """How it runs, in a few words, for `tff.explain`."""
+    @property
+    def form(self) -> str:
+        """How it runs, in a few words, for `tff.explain`."""
+        ...
 
     def place(self, broadcast: Sequence[Any]) -> Any:
         """Brings the broadcast values to where the step runs; called once for all chunks of a call.
@@ -107,6 +109,14 @@ class Backend(Protocol):
         """Compiles a step whose computations are all of this back end or portable, if it can."""
         ...
 
+    def process_options(self) -> dict[str, Any]:
+        """How the framework is set up in this process, as far as results depend on it.
+
+        Returns:
+          Numbers, texts and truth values, for `set_up` in another process.
+        """
+        ...
+
     def encode(self, computation: LocalComputation) -> bytes:
         """Turns the function of a computation of this back end into bytes.
 
@@ -135,14 +145,51 @@ class Backend(Protocol):
         ...
 
 
+SetUp = Callable[[Mapping[str, Any] | None], None]
+"""Imports a framework, and sets it up as `Backend.process_options` says that another process is;
+as it is by default if None. It computes nothing, which would settle how the framework is set up."""
+
 _loaders: dict[str, Callable[[], Backend]] = {}
+_set_ups: dict[str, SetUp] = {}
 _loaded: dict[str, Backend] = {}
 _lock = threading.RLock()
 
 
-def register(name: str, loader: Callable[[], Backend]) -> None:
-    """Names a back end; `loader` imports its framework, when a computation first needs it."""
-    _loaders[name] = loader
+def names() -> tuple[str, ...]:
+    """The names of all back ends, loaded or not."""
+    return tuple(_loaders)
+
+
+def loaded_names() -> tuple[str, ...]:
+    """The names of the back ends that are loaded."""
+    return tuple(_loaded)
+
+
+def register(name: str, loader: Callable[[], Backend], set_up: SetUp) -> None:
+    """Names a back end.
+
+    Args:
+      name: the name.
+      loader: makes the back end, and imports its framework, when a computation first needs it.
+      set_up: what a process that works for another calls before that.
+    """
+    _loaders[name], _set_ups[name] = loader, set_up
+
+
+def set_up(name: str, options: Mapping[str, Any] | None = None) -> None:
+    """Imports the framework of a back end, set up as it is in another process.
+
+    Args:
+      name: a name that was registered.
+      options: what `Backend.process_options` gave in the other process; None to import it only.
+
+    Raises:
+      BackendError: if no back end has this name, or if the framework has begun to work in this
+        process, and was set up otherwise.
+      MissingExtraError: if the framework is not installed.
+    """
+    _loader(name)
+    _set_ups[name](options)
 
 
 def get(name: str) -> Backend:

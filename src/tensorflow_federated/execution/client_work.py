@@ -1,291 +1,233 @@
-"""Carries out one client step: compiled where a back end can, and else client by client."""
+"""Carries out one client step: cuts the cohort into chunks, and brings the results together."""
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import threading
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
 from tensorflow_federated.compiler import plan
-from tensorflow_federated.core import errors, ir
 from tensorflow_federated.execution import (
-    backends,
-    local_programs,
-    numpy_domain,
+    chunk_runs,
+    failures,
+    folds,
+    profiling,
+    progress,
     reduction,
-    sequences,
-    sums,
 )
-from tensorflow_federated.execution.problems import describe_error
+from tensorflow_federated.execution.chunk_runs import Chunk, ChunkResult, ChunkRunner
+from tensorflow_federated.execution.chunk_worker import ChunkWorker
+from tensorflow_federated.execution.failures import ClientFailure
 from tensorflow_federated.execution.settings import Settings
 
 
-class ClientWork:
-    """A client step, ready to be run any number of times."""
+@dataclasses.dataclass(frozen=True)
+class Cohort:
+    """What the clients of one run of a step start from.
 
-    def __init__(self, step: plan.ClientStep, number: int, settings: Settings) -> None:
+    Attributes:
+      broadcast: the broadcast values, in the order of the step.
+      clients: for each client input, the value of each client.
+      keys: int64[clients, draws, 2], the random keys.
+      positions: the position of each client in the cohort of the call, of which some may have been
+        left out in an earlier step.
+      round_number: the number of the call of the program, for messages.
+    """
+
+    broadcast: tuple[Any, ...]
+    clients: Sequence[list[Any]]
+    keys: np.ndarray
+    positions: Sequence[int]
+    round_number: int
+
+
+@dataclasses.dataclass(frozen=True)
+class StepResult:
+    """What a client step gave.
+
+    Attributes:
+      kept: for each value that is kept, the value of each client that is left.
+      totals: the result of each aggregate.
+      failures: the clients that were left out, in order.
+    """
+
+    kept: list[list[Any]]
+    totals: list[Any]
+    failures: list[ClientFailure]
+
+
+class ClientWork:
+    """A client step, ready to be run any number of times, by several threads at once."""
+
+    def __init__(
+        self, step: plan.ClientStep, number: int, settings: Settings, runner: ChunkRunner
+    ) -> None:
         """Prepares a step.
 
         Args:
           step: the step.
           number: its position among the client steps of the plan, from 0.
           settings: how the engine works.
+          runner: what runs the chunks.
         """
         self.step = step
         self._settings = settings
-        self._stage = f"client step {number + 1}"
-        self._backend = local_programs.only_backend([step.body])
-        accumulates = [a.accumulate for a in step.aggregates if a.accumulate is not None]
-        self._chunk_backend = local_programs.only_backend([step.body, *accumulates])
-        self._folds = [_FOLDS[aggregate.kind](aggregate) for aggregate in step.aggregates]
-        self._compiled: backends.CompiledStep | backends.NotCompiled | None = None
-        self._lock = threading.Lock()
+        self._worker = ChunkWorker(step, settings, number)
+        self._folds = [folds.fold_of(aggregate) for aggregate in step.aggregates]
+        self._runner = runner
+        self._label = f"client step {number + 1}"
 
     def run(
-        self,
-        broadcast: Sequence[Any],
-        clients: Sequence[list[Any]],
-        starts: Sequence[Any],
-        keys: np.ndarray,
-        invocation: int,
-        released: Sequence[bool] = (),
-    ) -> tuple[list[list[Any]], list[Any]]:
+        self, cohort: Cohort, starts: Sequence[Any], released: Sequence[bool] = ()
+    ) -> StepResult:
         """Runs the step for all clients.
 
         Args:
-          broadcast: the broadcast values, in the order of the step.
-          clients: for each client input, the value of each client.
+          cohort: the clients.
           starts: for each aggregate, the zero of a fold by functions; None for others.
-          keys: int64[clients, draws, 2], the random keys.
-          invocation: the number of the call, for messages.
           released: for each client input, whether nothing needs it after this step: it is emptied
             chunk by chunk, so that the data that was read for a chunk does not outlive it.
 
         Returns:
-          For each value that is kept, the value of each client; and the result of each aggregate.
+          The results.
 
         Raises:
-          ClientError: if the work of a client fails.
+          ClientError: if the work of a client fails, and may not be left out; or that of all.
+          ClientFormError: if the settings ask for a compiled step, and it cannot be compiled.
         """
-        cohort = _Cohort(broadcast, clients, keys, invocation)
         zeros = [fold.zero(start) for fold, start in zip(self._folds, starts, strict=True)]
-        compiled = self._compiled_step(zeros)
-        placed = None if compiled is None else compiled.place(broadcast)
-        chunks = reduction.chunks(len(keys))
-        consumed = list(itertools.compress(clients, released))
-        kept: list[list[Any]] = [[] for _ in self.step.kept]
-        tree = reduction.Tree[list[Any]](len(chunks), self._merge)
-        for index, chunk in enumerate(chunks):
-            tree.add(index, self._run_chunk(cohort, chunk, zeros, kept, compiled, placed))
-            for column in consumed:
-                column[chunk.start : chunk.stop] = [None] * len(chunk)
-        totals = tree.result if chunks else [fold.empty(zero) for fold, zero in self._paired(zeros)]
-        return kept, [fold.report(total) for fold, total in self._paired(totals)]
+        client_count = len(cohort.keys)
+        with progress.of_clients(self._label, client_count) as advance:
+            run = _Run(self._worker, self._merge, cohort, zeros, released, advance)
+            if client_count:
+                self._runner.run(run)
+        failed = run.failures
+        if failed and self._settings.on_client_failure == "raise":
+            raise failures.client_error(failed[0]) from failed[0].error
+        if failed and len(failed) == client_count:
+            raise failures.nobody_left(failed) from failed[0].error
+        totals = run.totals
+        if totals is None:
+            totals = [fold.empty(zero) for fold, zero in zip(self._folds, zeros, strict=True)]
+        with profiling.span("reduce"):
+            reports = [fold.report(total) for fold, total in zip(self._folds, totals, strict=True)]
+        return StepResult(run.kept, reports, failed)
 
-    def _paired(self, values: Sequence[Any]) -> list[tuple[_Fold, Any]]:
-        return list(zip(self._folds, values, strict=True))
-
-    def _merge(self, first: list[Any], second: list[Any]) -> list[Any]:
-        pairs = zip(first, second, strict=True)
-        return [fold.merge(*pair) for fold, pair in zip(self._folds, pairs, strict=True)]
-
-    def _run_chunk(
-        self,
-        cohort: _Cohort,
-        chunk: range,
-        zeros: Sequence[Any],
-        kept: list[list[Any]],
-        compiled: backends.CompiledStep | None,
-        placed: Any,
-    ) -> list[Any]:
-        if compiled is not None:
-            clients = [column[chunk.start : chunk.stop] for column in cohort.clients]
-            try:
-                prepared = compiled.prepare(clients)
-                if prepared is not None:
-                    keys = cohort.keys[chunk.start : chunk.stop]
-                    return list(compiled.run(placed, zeros, prepared, keys))
-            except Exception as error:
-                # The same clients one by one tell which of them it was.
-                self._run_each_client(cohort, chunk, zeros, kept)
-                raise self._failure(error, None, cohort) from error
-        return self._run_each_client(cohort, chunk, zeros, kept)
-
-    def _run_each_client(
-        self, cohort: _Cohort, chunk: range, zeros: Sequence[Any], kept: list[list[Any]]
-    ) -> list[Any]:
-        totals = list(zeros)
-        for client_index in chunk:
-            try:
-                results = self._run_client(cohort, client_index)
-                for values, result in zip(kept, results, strict=False):
-                    values.append(result)
-                contributions = results[len(kept) :]
-                totals = [
-                    fold.accumulate(total, contribution)
-                    for (fold, total), contribution in zip(
-                        self._paired(totals), contributions, strict=True
-                    )
-                ]
-            except Exception as error:
-                raise self._failure(error, client_index, cohort) from error
-        return totals
-
-    def _run_client(self, cohort: _Cohort, client_index: int) -> tuple[Any, ...]:
-        body, keys = self.step.body, cohort.keys[client_index]
-        argument = None
-        if body.parameter_name is not None:
-            own = (column[client_index] for column in cohort.clients)
-            argument = (*cohort.broadcast, *own)
-        if self._backend is not None:
-            return backends.get(self._backend).evaluate_program(body, argument, keys)
-        return local_programs.run(body, argument, numpy_domain.NumpyDomain(keys))
-
-    def _compiled_step(self, zeros: Sequence[Any]) -> backends.CompiledStep | None:
-        if self._chunk_backend is None or self.step.kept or any(zero is None for zero in zeros):
-            return None
-        with self._lock:
-            if self._compiled is None:
-                backend = backends.get(self._chunk_backend)
-                self._compiled = backend.compile_client_step(self.step, self._settings)
-        return None if isinstance(self._compiled, backends.NotCompiled) else self._compiled
-
-    def _failure(
-        self, error: Exception, client_index: int | None, cohort: _Cohort
-    ) -> errors.ClientError:
-        which = "a client" if client_index is None else f"client {client_index}"
-        return errors.ClientError(
-            f"the work of {which} failed.",
-            client_index=client_index,
-            stage=self._stage,
-            problems=[
-                f"call:        number {cohort.invocation + 1} in this context",
-                describe_error(error),
-            ],
-            fix="look at what this client has, or leave it out of the cohort.",
-        )
+    def _merge(self, first: list[Any] | None, second: list[Any] | None) -> list[Any] | None:
+        """The totals of two neighbouring parts of the cohort; None for one with nobody left."""
+        if first is None or second is None:
+            return second if first is None else first
+        with profiling.span("reduce"):
+            pairs = zip(self._folds, first, second, strict=True)
+            return [fold.merge(*pair) for fold, *pair in pairs]
 
 
-class _Cohort:
-    """What the clients of one call start from."""
+class _Run(chunk_runs.StepCall):
+    """A run of a step for a cohort: what is handed out of it, and what has come back."""
 
     def __init__(
         self,
-        broadcast: Sequence[Any],
-        clients: Sequence[Sequence[Any]],
-        keys: np.ndarray,
-        invocation: int,
+        worker: ChunkWorker,
+        merge: Callable[[list[Any] | None, list[Any] | None], list[Any] | None],
+        cohort: Cohort,
+        zeros: list[Any],
+        released: Sequence[bool],
+        advance: Callable[[int], None],
     ) -> None:
-        self.broadcast = tuple(broadcast)
-        self.clients = clients
-        self.keys = keys
-        self.invocation = invocation
+        self.worker = worker
+        self.broadcast = cohort.broadcast
+        self.zeros = zeros
+        self._cohort = cohort
+        self._chunks = reduction.chunks(len(cohort.keys), worker.settings.lanes)
+        self.chunk_count = len(self._chunks)
+        self.round_number = cohort.round_number
+        self._released = list(itertools.compress(cohort.clients, released))
+        self._advance = advance
+        self._tree = reduction.Tree[list[Any] | None](self.chunk_count, merge)
+        self._kept: list[list[list[Any]]] = [[] for _ in self._chunks]
+        self._failures: dict[int, list[ClientFailure]] = {}
+        self._first_failed_chunk = self.chunk_count
+        self._stops_at_failure = worker.stops_at_failure
+        self._lock = threading.Lock()
 
+    def positions(self, index: int) -> list[int]:
+        return [self._cohort.positions[client] for client in self._chunks[index]]
 
-class _Fold(Protocol):
-    """How the results of the clients come together."""
+    def chunk(self, index: int) -> Chunk:
+        positions = self._chunks[index]
+        part = slice(positions.start, positions.stop)
+        columns = [column[part] for column in self._cohort.clients]
+        return Chunk(positions.start, columns, self._cohort.keys[part])
 
-    def zero(self, start: Any) -> Any:
-        """What a chunk starts from; None if it starts from the first client's value."""
-        ...
+    def known_sizes(self) -> list[int] | None:
+        sizes: list[int] = []
+        for chunk in self._chunks:
+            size = self._known_size(chunk)
+            if size is None:
+                return None
+            sizes.append(size)
+        return sizes
 
-    def empty(self, zero: Any) -> Any:
-        """The total without clients."""
-        ...
+    def is_needed(self, index: int) -> bool:
+        return not self._stops_at_failure or index < self._first_failed_chunk
 
-    def accumulate(self, total: Any, value: Any) -> Any:
-        """The total with one client more."""
-        ...
+    def done(self, index: int, result: ChunkResult) -> None:
+        chunk = self._chunks[index]
+        examples = self._known_size(chunk)
+        failed = [self._failure(chunk, each) for each in result.failed]
+        left_out = 0 if self._stops_at_failure else len(failed)
+        profiling.count(clients=len(chunk), examples=examples or 0, failed_clients=left_out)
+        for column in self._released:
+            column[chunk.start : chunk.stop] = [None] * len(chunk)
+        if failed:
+            with self._lock:
+                self._failures[index] = failed
+                self._first_failed_chunk = min(self._first_failed_chunk, index)
+        self._kept[index] = result.kept
+        if not (failed and self._stops_at_failure):
+            self._tree.add(index, result.totals)
+        self._advance(len(chunk))
 
-    def merge(self, first: Any, second: Any) -> Any:
-        """The total of two neighbouring parts of the cohort."""
-        ...
+    @property
+    def failures(self) -> list[ClientFailure]:
+        """The clients whose work failed, in the cohort's order."""
+        return [each for index in sorted(self._failures) for each in self._failures[index]]
 
-    def report(self, total: Any) -> Any:
-        """The result."""
-        ...
+    @property
+    def totals(self) -> list[Any] | None:
+        """The totals of all clients; None if there are no clients."""
+        return self._tree.result if self._chunks else None
 
+    @property
+    def kept(self) -> list[list[Any]]:
+        """For each value that is kept, that of each client that is left."""
+        return [
+            list(itertools.chain.from_iterable(columns))
+            for columns in zip(*self._kept, strict=True)
+        ] or [[] for _ in self.worker.step.kept]
 
-class _Sum:
-    """The sum of the values, leaf by leaf."""
+    def _known_size(self, chunk: range) -> int | None:
+        """The rows that the clients of a chunk have; None if some of them are yet to be read."""
+        size = 0
+        for column in self._cohort.clients:
+            for value in column[chunk.start : chunk.stop]:
+                for sequence in failures.sequences_in(value):
+                    rows = sequence.known_row_count
+                    if rows is None:
+                        return None
+                    size += rows
+        return size
 
-    def __init__(self, aggregate: plan.Aggregate) -> None:
-        self._type = aggregate.value_type
-        self._has_zeros = sums.has_zeros(aggregate.value_type)
-
-    def zero(self, start: Any) -> Any:
-        del start
-        return sums.zeros(self._type) if self._has_zeros else None
-
-    def empty(self, zero: Any) -> Any:
-        # Raises where the shapes are not known.
-        return zero if self._has_zeros else sums.zeros(self._type)
-
-    def accumulate(self, total: Any, value: Any) -> Any:
-        return value if total is None else sums.add(total, value)
-
-    def merge(self, first: Any, second: Any) -> Any:
-        return sums.add(first, second)
-
-    def report(self, total: Any) -> Any:
-        return total
-
-
-class _FunctionFold:
-    """What the functions of an aggregate make of the values."""
-
-    def __init__(self, aggregate: plan.Aggregate) -> None:
-        self._aggregate = aggregate
-
-    def zero(self, start: Any) -> Any:
-        return start
-
-    def empty(self, zero: Any) -> Any:
-        return zero
-
-    def accumulate(self, total: Any, value: Any) -> Any:
-        return _call(self._aggregate.accumulate, (total, value))
-
-    def merge(self, first: Any, second: Any) -> Any:
-        return _call(self._aggregate.merge, (first, second))
-
-    def report(self, total: Any) -> Any:
-        return _call(self._aggregate.report, total)
-
-
-class _Collection:
-    """The values one after the other, as a sequence."""
-
-    def __init__(self, aggregate: plan.Aggregate) -> None:
-        self._type = aggregate.value_type
-
-    def zero(self, start: Any) -> tuple[Any, ...]:
-        del start
-        return ()
-
-    def empty(self, zero: Any) -> Any:
-        return zero
-
-    def accumulate(self, total: Any, value: Any) -> tuple[Any, ...]:
-        return (*total, value)
-
-    def merge(self, first: Any, second: Any) -> tuple[Any, ...]:
-        return (*first, *second)
-
-    def report(self, total: Any) -> sequences.Sequence:
-        return sequences.Sequence.from_elements(total, self._type)
-
-
-_FOLDS: dict[plan.AggregateKind, Callable[[plan.Aggregate], _Fold]] = {
-    "collection": _Collection,
-    "fold": _FunctionFold,
-    "sum": _Sum,
-}
-
-
-def _call(function: ir.Lambda | None, argument: Any) -> Any:
-    assert function is not None
-    return local_programs.run(function, argument, numpy_domain.NumpyDomain())
+    def _failure(self, chunk: range, failed: chunk_runs.FailedClient) -> ClientFailure:
+        client = chunk.start + failed.position
+        return ClientFailure(
+            self._cohort.positions[client],
+            failures.client_id([column[client] for column in self._cohort.clients]),
+            failed.stage,
+            self._cohort.round_number,
+            failed.error,
+        )

@@ -15,9 +15,11 @@ from tensorflow_federated.core.computations import ConcreteComputation
 from tensorflow_federated.core.types import FunctionType, StructType, Type
 from tensorflow_federated.execution import (
     cardinalities,
+    failures,
     ingestion,
     local,
     numpy_domain,
+    profiling,
     random_keys,
     reference,
     values,
@@ -29,7 +31,14 @@ from tensorflow_federated.execution.settings import Settings
 class Program(Protocol):
     """A computation that an engine has made ready to run."""
 
-    def run(self, argument: Any, client_count: int, seed: int, invocation: int) -> Any:
+    def run(
+        self,
+        argument: Any,
+        client_count: int,
+        seed: int,
+        invocation: int,
+        report: failures.Report = failures.ignore,
+    ) -> Any:
         """Runs the program.
 
         Args:
@@ -37,6 +46,7 @@ class Program(Protocol):
           client_count: the number of clients.
           seed: the seed of the context.
           invocation: the number of this call in the context, from 0; random keys depend on it.
+          report: is told of each client that is left out.
 
         Returns:
           The canonical result.
@@ -76,7 +86,18 @@ class ExecutionContext(context_stack.SyncContext):
         self._seed = random_keys.fresh_seed() if seed is None else seed
         self._invocations = itertools.count()
         self._programs = _Programs()
+        self._last_failures: tuple[failures.ClientFailure, ...] = ()
         self._lock = threading.RLock()
+
+    @property
+    def last_failures(self) -> tuple[failures.ClientFailure, ...]:
+        """The clients that were left out of the call that ended last, in the cohort's order."""
+        return self._last_failures
+
+    @property
+    def engine(self) -> Engine:
+        """What runs the computations."""
+        return self._engine
 
     def invoke(self, comp: ConcreteComputation, arg: Any) -> Any:
         """Runs a computation, for as many clients as its argument tells; none if it does not."""
@@ -107,21 +128,35 @@ class ExecutionContext(context_stack.SyncContext):
           PrivacyError: if the computation needs a secure protocol, and none may be simulated.
           ClientError: if the work of a client fails.
         """
+        with profiling.call(comp):
+            return self._run(comp, arg, client_count, default_client_count)
+
+    def _run(
+        self, comp: ConcreteComputation, arg: Any, client_count: int | None, default_count: int
+    ) -> Any:
         function_type = comp.type_signature
         parameter_type = function_type.parameter
         if parameter_type is not None and ingestion.is_needed(arg, parameter_type):
-            client_count, arg = self._ingest(
-                arg, parameter_type, client_count, default_client_count
-            )
+            client_count, arg = self._ingest(arg, parameter_type, client_count, default_count)
         argument = None if parameter_type is None else values.to_canonical(arg, parameter_type)
         if isinstance(comp.node, ir.Local):
             result = numpy_domain.evaluate(comp.node.computation, argument)
         else:
             told = _agreed_count(values.cardinality(argument, parameter_type), client_count)
-            count = default_client_count if told is None else told
+            count = default_count if told is None else told
             program, data = self._program(comp, argument)
-            result = program.run(data, count, self._seed, self._next_invocation())
+            result = self._run_program(program, data, count)
         return values.to_python(result, function_type.result)
+
+    def _run_program(self, program: Program, data: Any, client_count: int) -> Any:
+        left_out: list[failures.ClientFailure] = []
+        try:
+            number = self._next_invocation()
+            return program.run(data, client_count, self._seed, number, left_out.append)
+        finally:
+            self._last_failures = failures.in_order(left_out)
+            if left_out:
+                failures.warn_of(self._last_failures)
 
     def _ingest(
         self, arg: Any, parameter_type: Type, client_count: int | None, default_client_count: int

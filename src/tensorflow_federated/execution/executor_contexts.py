@@ -5,7 +5,9 @@ from __future__ import annotations
 import time
 import weakref
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeAlias, cast
+from contextlib import AbstractContextManager
+from types import TracebackType
+from typing import Any, Self, TypeAlias, cast
 
 from tensorflow_federated.core import arguments, contexts, errors, structure
 from tensorflow_federated.core.computations import Computation, ConcreteComputation
@@ -16,6 +18,7 @@ from tensorflow_federated.execution.cardinalities import (
 )
 from tensorflow_federated.execution.errors import RetryableError
 from tensorflow_federated.execution.executors import ExecutorFactory
+from tensorflow_federated.execution.failures import ClientFailure
 
 CompilerFn: TypeAlias = Callable[[Any], Any]
 TransformFn: TypeAlias = Callable[[Any], Any]
@@ -116,15 +119,19 @@ def _plain(value: Any) -> Any:
 class SyncExecutionContext(contexts.SyncContext):
     """A context that lets executors run the computations that are called in it.
 
+    In a `with` statement it is the context of the block.
+
     Examples:
       >>> import tensorflow_federated as tff
       >>> context = SyncExecutionContext(
       ...     tff.framework.local_cpp_executor_factory(), transform_result=str
       ... )
       >>> one = tff.jax.computation(lambda: 1)
-      >>> with tff.framework.get_context_stack().install(context):
+      >>> with context:
       ...     one()
       '1'
+
+    Differs from TFF: a context of TFF is installed by the context stack alone.
     """
 
     @errors.boundary
@@ -153,11 +160,36 @@ class SyncExecutionContext(contexts.SyncContext):
         self._invocation = Invocation(
             executor_fn, compiler_fn, transform_args, transform_result, cardinality_inference_fn
         )
+        self._installed: list[AbstractContextManager[Any]] = []
+
+    def __enter__(self) -> Self:
+        installed = contexts.install(self)
+        installed.__enter__()
+        self._installed.append(installed)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._installed.pop().__exit__(kind, error, traceback)
 
     @property
     def executor_factory(self) -> ExecutorFactory:
         """What makes the executors."""
         return self._invocation.factory
+
+    @property
+    def last_failures(self) -> tuple[ClientFailure, ...]:
+        """The clients that were left out of the call that ended last, in the cohort's order.
+
+        Each has a `client_index`, a `client_id` where its data has one, the `stage` and the
+        `round_number` in which its work failed, and the `error`. Clients are left out in contexts
+        that are made with `on_client_failure="drop"`.
+        """
+        return self._invocation.factory.last_failures
 
     @errors.boundary
     def invoke(self, comp: Any, arg: Any) -> Any:

@@ -12,7 +12,10 @@ from tensorflow_federated.core import errors
 from tensorflow_federated.core.computations import ConcreteComputation
 from tensorflow_federated.core.placements import CLIENTS, PlacementLiteral
 from tensorflow_federated.execution import contexts
+from tensorflow_federated.execution import settings as engine_settings
 from tensorflow_federated.execution.cardinalities import CardinalitiesType
+from tensorflow_federated.execution.failures import ClientFailure
+from tensorflow_federated.execution.settings import Settings
 
 _FIRST_WAIT_IN_SECONDS = 0.001
 _LONGEST_WAIT_IN_SECONDS = 30.0
@@ -83,6 +86,11 @@ class ExecutorFactory(abc.ABC):
         Args:
           cardinalities: what the executor was made for.
         """
+
+    @property
+    def last_failures(self) -> tuple[ClientFailure, ...]:
+        """The clients that were left out of the call that ended last, as far as that is known."""
+        return ()
 
 
 class ResourceManagingExecutorFactory(ExecutorFactory):
@@ -159,12 +167,21 @@ class LocalExecutorFactory(ExecutorFactory):
             threading.BoundedSemaphore(limit) if limit > 0 else contextlib.nullcontext()
         )
 
+    @property
+    def engine(self) -> contexts.Engine:
+        """What runs the computations."""
+        return self._context.engine
+
     def create_executor(self, cardinalities: CardinalitiesType) -> Executor:
         client_count = cardinalities.get(CLIENTS)
         return _LocalExecutor(self._context, client_count, self._default_num_clients, self._slots)
 
     def clean_up_executor(self, cardinalities: CardinalitiesType) -> None:
         """Does nothing: a call that failed leaves nothing behind."""
+
+    @property
+    def last_failures(self) -> tuple[ClientFailure, ...]:
+        return self._context.last_failures
 
 
 class _LocalExecutor:
@@ -217,10 +234,37 @@ def local_cpp_executor_factory(
 
     Differs from TFF: there is no C++ runtime; the name is kept.
     """
+    return create_local_factory(
+        default_num_clients, max_concurrent_computation_calls, seed, simulate_secure
+    )
+
+
+def create_local_factory(
+    default_num_clients: int,
+    max_concurrent_computation_calls: int,
+    seed: int | None,
+    simulate_secure: bool,
+    settings: Settings = engine_settings.DEFAULT,
+) -> LocalExecutorFactory:
+    """The factory of executors on a local engine that works as the settings say.
+
+    Args:
+      default_num_clients: see `local_cpp_executor_factory`, also for the others.
+      max_concurrent_computation_calls: how many calls run at the same time.
+      seed: what random keys are derived from.
+      simulate_secure: whether secure intrinsics run as their plaintext meaning.
+      settings: how the engine works.
+
+    Returns:
+      The factory.
+
+    Raises:
+      ArgumentError: if a number is no integer, or `default_num_clients` is negative.
+    """
     _check_number("default_num_clients", default_num_clients, least=0)
     _check_number("max_concurrent_computation_calls", max_concurrent_computation_calls)
     return LocalExecutorFactory(
-        contexts.create_local_context(seed, simulate_secure=simulate_secure),
+        contexts.create_local_context(seed, simulate_secure=simulate_secure, settings=settings),
         default_num_clients,
         max_concurrent_computation_calls,
     )

@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 
 from tensorflow_federated.compiler import compilation, plan
-from tensorflow_federated.core import ir
-from tensorflow_federated.execution import random_keys, settings
-from tensorflow_federated.execution.client_work import ClientWork
+from tensorflow_federated.core import ir, placements
+from tensorflow_federated.execution import failures, random_keys, settings
+from tensorflow_federated.execution.chunk_runs import ChunkRunner
+from tensorflow_federated.execution.client_threads import ThreadRunner
+from tensorflow_federated.execution.client_work import ClientWork, Cohort
 from tensorflow_federated.execution.server_work import ServerWork
 from tensorflow_federated.execution.settings import Settings
 
@@ -19,42 +21,94 @@ from tensorflow_federated.execution.settings import Settings
 class LocalEngine:
     """Compiles programs to Plans, and runs them in this process."""
 
-    def __init__(self, settings: Settings = settings.DEFAULT) -> None:
-        """Makes an engine that works as the settings say."""
+    def __init__(
+        self, settings: Settings = settings.DEFAULT, runner: ChunkRunner | None = None
+    ) -> None:
+        """Makes an engine.
+
+        Args:
+          settings: how it works.
+          runner: what runs the chunks of client steps; the threads of this process if None.
+        """
         self._settings = settings
+        self._runner = ThreadRunner(settings.threads) if runner is None else runner
+
+    @property
+    def settings(self) -> Settings:
+        """How it works."""
+        return self._settings
+
+    @property
+    def runner(self) -> ChunkRunner:
+        """What runs the chunks of client steps."""
+        return self._runner
 
     def compile(self, node: ir.Lambda | ir.Local) -> LocalProgram:
         """Compiles a program."""
-        return LocalProgram(compilation.compile_computation(node), self._settings)
+        return LocalProgram(compilation.compile_computation(node), self._settings, self._runner)
 
 
 class LocalProgram:
-    """A Plan, with what its steps were compiled to; can be run by several threads at once."""
+    """A Plan, with what its steps were compiled to; can be run by several threads at once.
 
-    def __init__(self, program: plan.Plan, settings: Settings) -> None:
-        """Prepares a plan."""
+    A client that is left out of a step is left out of the rest of the call: its values are not in
+    the results at the clients, and later steps have the cohort of those that are left.
+    """
+
+    def __init__(self, program: plan.Plan, settings: Settings, runner: ChunkRunner) -> None:
+        """Prepares a plan.
+
+        Args:
+          program: the plan.
+          settings: how its steps are run.
+          runner: what runs the chunks of its client steps.
+        """
         self._plan = program
         client_steps = itertools.count()
         self._work = [
             ServerWork(step)
             if isinstance(step, plan.ServerStep)
-            else ClientWork(step, next(client_steps), settings)
+            else ClientWork(step, next(client_steps), settings, runner)
             for step in program.steps
         ]
         self._last_uses = _last_uses(program)
+        self._at_clients = _names_at_clients(program)
+        self._rounds = itertools.count(1)
 
-    def run(self, argument: Any, client_count: int, seed: int, invocation: int) -> Any:
+    def run(
+        self,
+        argument: Any,
+        client_count: int,
+        seed: int,
+        invocation: int,
+        report: failures.Report = failures.ignore,
+    ) -> Any:
         """Runs the program; see `contexts.Program`."""
+        round_number = next(self._rounds)
         values = self._take_apart(argument)
         keys = random_keys.all_client_keys(seed, invocation, self._plan.random_keys, client_count)
+        positions = list(range(client_count))
         for work, released in zip(self._work, self._last_uses, strict=True):
             if isinstance(work, ServerWork):
                 _run_server_step(work, values)
             else:
-                _run_client_step(work, values, released, keys, invocation)
+                left_out = _run_client_step(work, values, released, keys, positions, round_number)
+                for each in left_out:
+                    report(each)
+                if left_out:
+                    gone = {each.client_index for each in left_out}
+                    left = [i for i, client in enumerate(positions) if client not in gone]
+                    keys, positions = keys[left], [positions[i] for i in left]
+                    self._leave(values, work.step, left)
             for name in released:
                 del values[name]
         return _pack_result(self._plan.result, values)
+
+    def _leave(self, values: dict[str, Any], step: plan.ClientStep, left: list[int]) -> None:
+        """Takes the clients that are not left out of all values but those that the step kept."""
+        kept = {slot.name for slot in step.kept}
+        for name in self._at_clients & values.keys() - kept:
+            values[name] = [values[name][i] for i in left]
 
     def _take_apart(self, argument: Any) -> dict[str, Any]:
         values: dict[str, Any] = {}
@@ -80,6 +134,19 @@ def _last_uses(program: plan.Plan) -> list[set[str]]:
     return released[::-1]
 
 
+def _names_at_clients(program: plan.Plan) -> set[str]:
+    """The values of which every client has one of its own."""
+    names = {
+        parameter.slot.name
+        for parameter in program.parameters
+        if parameter.placement == placements.CLIENTS and not parameter.all_equal
+    }
+    for step in program.steps:
+        if isinstance(step, plan.ClientStep):
+            names |= {slot.name for slot in step.kept}
+    return names
+
+
 def _run_server_step(work: ServerWork, values: dict[str, Any]) -> None:
     step = work.step
     results = work.run([values[slot.name] for slot in step.inputs])
@@ -92,21 +159,28 @@ def _run_client_step(
     values: dict[str, Any],
     released: Collection[str],
     keys: np.ndarray,
-    invocation: int,
-) -> None:
+    positions: list[int],
+    round_number: int,
+) -> list[failures.ClientFailure]:
+    """Runs a step; gives the clients that it left out."""
     step = work.step
-    kept, totals = work.run(
-        broadcast=[values[slot.name] for slot in step.broadcast],
+    cohort = Cohort(
+        broadcast=tuple(values[slot.name] for slot in step.broadcast),
         clients=[values[slot.name] for slot in step.inputs],
-        starts=[None if each.zero is None else values[each.zero] for each in step.aggregates],
         keys=keys,
-        invocation=invocation,
+        positions=positions,
+        round_number=round_number,
+    )
+    result = work.run(
+        cohort,
+        starts=[None if each.zero is None else values[each.zero] for each in step.aggregates],
         released=[slot.name in released for slot in step.inputs],
     )
-    for slot, column in zip(step.kept, kept, strict=True):
+    for slot, column in zip(step.kept, result.kept, strict=True):
         values[slot.name] = column
-    for aggregate, total in zip(step.aggregates, totals, strict=True):
+    for aggregate, total in zip(step.aggregates, result.totals, strict=True):
         values[aggregate.output.name] = total
+    return result.failures
 
 
 def _pack_result(result: plan.Result, values: dict[str, Any]) -> Any:

@@ -55,14 +55,19 @@ class Domain(Protocol):
         ...
 
 
-def only_backend(programs: Sequence[ir.Node]) -> str | None:
-    """The one back end of all local computations that are not portable, if there is just one."""
-    names = {
+def framework_backends(programs: Sequence[ir.Node]) -> set[str]:
+    """The back ends of all local computations that are not portable."""
+    return {
         node.computation.backend
         for program in programs
         for node in traversal.iterate(program)
         if isinstance(node, ir.Local) and node.computation.backend != PORTABLE
     }
+
+
+def only_backend(programs: Sequence[ir.Node]) -> str | None:
+    """The one back end of all local computations that are not portable, if there is just one."""
+    names = framework_backends(programs)
     return names.pop() if len(names) == 1 else None
 
 

@@ -13,24 +13,42 @@ from tensorflow_federated.core.types import TensorType, Type
 _MOST_SHOWN = 8
 _LONGEST_TYPE = 200
 _STACK_LINE = re.compile(r'^\s*File "([^"]*)", line \d+')
+_NAME_OF_OPERATION = re.compile(
+    r"\{\{function_node [^}]*\}\} ?|\[\[(\{\{[^}]*\}\})*\]\]|\[Op:\w+\]( name: ?)?"
+)
+
+
+class ToldError(Exception):
+    """An error of another process: its text, as `describe_error` told it there."""
 
 
 def describe_error(error: Exception) -> str:
     r"""Tells an error of a back end, with the user's lines only of the stack in its text.
 
-    Errors of TensorFlow tell, in their text, where each failed operation was made. Of a failed
-    computation only what failed in it is told.
+    Errors of TensorFlow tell, in their text, where each failed operation was made, and the name of
+    its node in a graph, which nobody has given. Of a failed computation only what failed in it is
+    told.
 
     Examples:
       >>> text = 'made at:\n  File "/usr/lib/python3/dist-packages/a.py", line 1\n\nno label 99'
       >>> print(describe_error(ValueError(text)))
       ValueError: made at:
       no label 99
+      >>> describe_error(
+      ...     ValueError("no label 99\n\t [[{{node Gather}}]] [Op:IteratorGetNext] name: ")
+      ... )
+      'ValueError: no label 99'
     """
+    if isinstance(error, ToldError):
+        return str(error)
     if isinstance(error, errors.ComputationError):
         place = () if error.where is None else (f"at {error.where}",)
         return "\n".join([*error.problems, *place])
-    lines = str(error).splitlines()
+    lines = [
+        shown.rstrip()
+        for line in str(error).splitlines()
+        if (shown := _NAME_OF_OPERATION.sub("", line)) == line or shown.strip()
+    ]
     stack = [_STACK_LINE.match(line) for line in lines]
     if any(stack):
         lines = [

@@ -24,6 +24,7 @@ from tensorflow_federated.core.types import (
     Type,
 )
 from tensorflow_federated.execution import (
+    failures,
     leaves,
     numpy_domain,
     random_keys,
@@ -52,8 +53,16 @@ class ReferenceProgram:
         """Takes the program."""
         self._node = node
 
-    def run(self, argument: Any, client_count: int, seed: int, invocation: int) -> Any:
-        """Runs the program; see `contexts.Program`."""
+    def run(
+        self,
+        argument: Any,
+        client_count: int,
+        seed: int,
+        invocation: int,
+        report: failures.Report = failures.ignore,
+    ) -> Any:
+        """Runs the program; see `contexts.Program`. No client is left out of it."""
+        del report
         draws = _Draws(seed, invocation, client_count)
         return _Evaluator(client_count, draws).evaluate(self._node, {})(argument)
 

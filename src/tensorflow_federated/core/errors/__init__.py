@@ -29,6 +29,9 @@ from tensorflow_federated.core.errors.calls import (
     ClientError as ClientError,
 )
 from tensorflow_federated.core.errors.calls import (
+    ClientFormError as ClientFormError,
+)
+from tensorflow_federated.core.errors.calls import (
     ComputationError as ComputationError,
 )
 from tensorflow_federated.core.errors.calls import (
@@ -38,10 +41,16 @@ from tensorflow_federated.core.errors.calls import (
     InvalidNonAllEqualValueError as InvalidNonAllEqualValueError,
 )
 from tensorflow_federated.core.errors.calls import (
+    NonFiniteError as NonFiniteError,
+)
+from tensorflow_federated.core.errors.calls import (
     SecureSumError as SecureSumError,
 )
 from tensorflow_federated.core.errors.calls import (
     SelectionKeyError as SelectionKeyError,
+)
+from tensorflow_federated.core.errors.calls import (
+    WorkerError as WorkerError,
 )
 from tensorflow_federated.core.errors.descriptions import (
     describe_object as describe_object,

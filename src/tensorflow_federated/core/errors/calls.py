@@ -148,6 +148,7 @@ class SelectionKeyError(FederatedError, ValueError, known_as="ValueError"):
       tensorflow_federated.core.errors.calls.ClientError: the work of client 1 failed.
         client:      1
         stage:       client step 1
+        round:       1
         ...
 
       Mended:
@@ -182,17 +183,113 @@ class ComputationError(FederatedError, RuntimeError):
     """
 
 
+class NonFiniteError(ComputationError, FloatingPointError):
+    """A client's results hold NaN or an infinity, in a context that takes this for a failure.
+
+    Examples:
+      Fails, for the second client divides by zero:
+
+      >>> import numpy as np
+      >>> import tensorflow_federated as tff
+      >>> inverse = tff.jax.computation(lambda x: 1 / x, np.float32)
+      >>> @tff.federated_computation(tff.FederatedType(np.float32, tff.CLIENTS))
+      ... def total(values):
+      ...     return tff.federated_sum(tff.federated_map(inverse, values))
+      >>> native = tff.backends.native
+      >>> context = native.create_sync_local_cpp_execution_context(non_finite="fail")
+      >>> with tff.framework.get_context_stack().install(context):
+      ...     total([2.0, 0.0])
+      Traceback (most recent call last):
+        ...
+      tensorflow_federated.core.errors.calls.ClientError: the work of client 1 failed.
+        client:      1
+        stage:       client step 1
+        round:       1
+        ...
+
+      Mended:
+
+      >>> with tff.framework.get_context_stack().install(context):
+      ...     total([2.0, 4.0])
+      np.float32(0.75)
+    """
+
+
+class ClientFormError(FederatedError, ValueError):
+    """A context asks for compiled client work, and a step of the program cannot be compiled.
+
+    Examples:
+      Fails, for the values stay at the clients:
+
+      >>> import numpy as np
+      >>> import tensorflow_federated as tff
+      >>> double = tff.jax.computation(lambda x: 2 * x, np.float32)
+      >>> @tff.federated_computation(tff.FederatedType(np.float32, tff.CLIENTS))
+      ... def doubled(values):
+      ...     return tff.federated_map(double, values)
+      >>> native = tff.backends.native
+      >>> context = native.create_sync_local_cpp_execution_context(client_form="compiled")
+      >>> with tff.framework.get_context_stack().install(context):
+      ...     doubled([1.0, 2.0])
+      Traceback (most recent call last):
+        ...
+      tensorflow_federated.core.errors.calls.ClientFormError: the work of clients cannot be
+        compiled over chunks, as this context asks for.
+        client step 1: it keeps values at the clients
+        where:       <doctest ...
+        fix:         make the context with `client_form="auto"`, which compiles what it can.
+
+      Mended:
+
+      >>> context = native.create_sync_local_cpp_execution_context(client_form="auto")
+      >>> with tff.framework.get_context_stack().install(context):
+      ...     doubled([1.0, 2.0])
+      [np.float32(2.0), np.float32(4.0)]
+    """
+
+
 class ClientError(FederatedError, RuntimeError):
     """The work of one client failed while a computation ran.
 
-    Fails: a client's dataset that holds a string where the model reads a number.
-    Mended: the message names the client; look at its data, or leave it out of the cohort.
+    The call is undone: no state has changed, the work of the other clients is not used, and the
+    next call works.
+
+    Examples:
+      Fails, for the second client asks for an element that there is not:
+
+      >>> import numpy as np
+      >>> import tensorflow as tf
+      >>> import tensorflow_federated as tff
+      >>> element = tff.tensorflow.computation(lambda i: tf.gather([10, 20], i), np.int32)
+      >>> @tff.federated_computation(tff.FederatedType(np.int32, tff.CLIENTS))
+      ... def total(indices):
+      ...     return tff.federated_sum(tff.federated_map(element, indices))
+      >>> total([0, 5, 1])
+      Traceback (most recent call last):
+        ...
+      tensorflow_federated.core.errors.calls.ClientError: the work of client 1 failed.
+        client:      1
+        stage:       client step 1
+        round:       1
+        InvalidArgumentError: indices = 5 is not in [0, 2)
+        ...
+
+      Mended, by leaving out the clients whose work fails:
+
+      >>> context = tff.backends.native.create_sync_local_cpp_execution_context(
+      ...     on_client_failure="drop"
+      ... )
+      >>> with tff.framework.get_context_stack().install(context):
+      ...     total([0, 5, 1])
+      np.int32(30)
+      >>> [(failure.client_index, failure.stage) for failure in context.last_failures]
+      [(1, 'client step 1')]
 
     Attributes:
       client_index: The position of the client in the cohort, from 0.
       client_id: The client's name, where it has one.
-      stage: What was being done, for example `local step`.
-      round_number: The number of the round, where there are rounds.
+      stage: What was being done: `reading data`, or for example `client step 1`.
+      round_number: The number of this call of the program in its context, from 1.
     """
 
     def __init__(
@@ -214,8 +311,8 @@ class ClientError(FederatedError, RuntimeError):
           summary: One sentence: what cannot be done.
           client_index: The position of the client in the cohort, from 0.
           client_id: The client's name, where it has one.
-          stage: What was being done, for example `local step`.
-          round_number: The number of the round, where there are rounds.
+          stage: What was being done.
+          round_number: The number of this call of the program in its context, from 1.
           problems: As in `FederatedError`.
           signature: As in `FederatedError`.
           where: As in `FederatedError`.
@@ -236,6 +333,74 @@ class ClientError(FederatedError, RuntimeError):
         )
         self.client_index: int | None = client_index
         self.client_id: str | None = client_id
+        self.stage: str | None = stage
+        self.round_number: int | None = round_number
+
+
+class WorkerError(FederatedError, RuntimeError):
+    """The workers of an executor did not do the work of some clients.
+
+    Fails: clients whose data needs more memory than a worker has, which dies each time that the
+    work of the clients is done again; or workers that miss a framework.
+    Mended: give the workers what they need, or leave the clients that are named out of the cohort.
+
+    Attributes:
+      client_indices: The positions in the cohort of the clients whose work is lost.
+      client_ids: Their names, None for those that have none.
+      attempts: How many workers died with their work.
+      stage: What was being done, for example `client step 1`.
+      round_number: The number of the round.
+    """
+
+    def __init__(
+        self,
+        summary: str,
+        *,
+        client_indices: Sequence[int] = (),
+        client_ids: Sequence[str | None] = (),
+        attempts: int = 0,
+        stage: str | None = None,
+        round_number: int | None = None,
+        problems: Sequence[str] = (),
+        signature: object | None = None,
+        where: str | None = None,
+        fix: str | None = None,
+    ) -> None:
+        """Builds the error; see `FederatedError` for the arguments that are not listed here.
+
+        Args:
+          summary: One sentence: what cannot be done.
+          client_indices: The positions in the cohort of the clients whose work is lost.
+          client_ids: Their names, None for those that have none.
+          attempts: How many workers died with their work.
+          stage: What was being done.
+          round_number: The number of the round.
+          problems: As in `FederatedError`.
+          signature: As in `FederatedError`.
+          where: As in `FederatedError`.
+          fix: As in `FederatedError`.
+        """
+        place: list[tuple[str, object]] = []
+        if client_indices:
+            names = client_ids or [None] * len(client_indices)
+            named = [
+                str(index) if name is None else f"{index} ({name!r})"
+                for index, name in zip(client_indices, names, strict=True)
+            ]
+            place.append(("clients:", ", ".join(named)))
+        if attempts:
+            place.append(("attempts:", attempts))
+        if stage is not None:
+            place.append(("stage:", stage))
+        if round_number is not None:
+            place.append(("round:", round_number))
+        lines = [f"{label:<{LABEL_WIDTH}}{text}" for label, text in place]
+        super().__init__(
+            summary, problems=(*lines, *problems), signature=signature, where=where, fix=fix
+        )
+        self.client_indices: tuple[int, ...] = tuple(client_indices)
+        self.client_ids: tuple[str | None, ...] = tuple(client_ids)
+        self.attempts: int = attempts
         self.stage: str | None = stage
         self.round_number: int | None = round_number
 

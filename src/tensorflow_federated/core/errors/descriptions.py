@@ -20,7 +20,9 @@ def describe_object(value: object) -> str:
       >>> describe_object(object())
       '<object object> of the Python type `object`'
     """
-    shown = _ADDRESS.sub("", f"{value!r}")[:_LONGEST_OBJECT]
+    shown = _ADDRESS.sub("", f"{value!r}")
+    if len(shown) > _LONGEST_OBJECT:
+        shown = f"{shown[:_LONGEST_OBJECT]} ..."
     return f"{shown} of the Python type `{type(value).__name__}`"
 
 

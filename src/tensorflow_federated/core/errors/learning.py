@@ -30,10 +30,10 @@ class KerasFunctionalModelError(ModelValueError):
 
 
 class CallableNotTensorFlowFunctionError(ModelError):
-    """A function that has to be a `tf.function` is a plain one.
+    """A function that has to be a `tf.function`, or made by `jax.jit`, is a plain one.
 
     Fails: `tff.learning.models.FunctionalModel(predict_on_batch_fn=predict, ...)`.
-    Mended: decorate `predict` with `@tf.function`.
+    Mended: decorate `predict` with `@tf.function`, or with `@jax.jit`.
     """
 
 

@@ -1,0 +1,465 @@
+"""Every engine gives the same bits for every algorithm, whatever its workers do, and when.
+
+A new algorithm joins by a row in `PROGRAMS`, a new engine by one in `ENGINES`.
+"""
+
+from __future__ import annotations
+
+import collections
+import concurrent.futures
+import contextlib
+import dataclasses
+import functools
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+import tensorflow_federated as tff
+from tensorflow_federated.core import contexts as context_stack
+from tensorflow_federated.core import trees
+from tensorflow_federated.execution import contexts, local, pool, pool_executors, settings
+from tensorflow_federated.execution.chunk_runs import ChunkRunner, StepCall
+from tensorflow_federated.execution.settings import Settings
+
+SEEDS = (0, 1, 2)
+NUM_ROUNDS = 2
+NUM_CLIENTS = 37
+NUM_FEATURES = 4
+NUM_LABELS = 3
+BATCH_SIZE = 5
+LEARNING_RATE = 0.1
+
+Call = Callable[[int], Any]
+"""From a seed to what a few calls of a program give."""
+
+
+# The data: clients of 0 to 23 examples; another seed gives other clients.
+
+
+def client_arrays(seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    generator = np.random.default_rng(seed)
+    sizes = generator.permutation(np.arange(NUM_CLIENTS) % 24)
+    return [
+        (
+            generator.standard_normal((size, NUM_FEATURES)).astype(np.float32),
+            generator.integers(0, NUM_LABELS, size).astype(np.int32),
+        )
+        for size in sizes.tolist()
+    ]
+
+
+def client_batches(seed: int) -> list[list[Any]]:
+    return [
+        [
+            (x[start : start + BATCH_SIZE], y[start : start + BATCH_SIZE])
+            for start in range(0, len(x), BATCH_SIZE)
+        ]
+        for x, y in client_arrays(seed)
+    ]
+
+
+def client_datasets(seed: int) -> list[Any]:
+    import tensorflow as tf
+
+    return [
+        tf.data.Dataset.from_tensor_slices(arrays)
+        .repeat(2)
+        .shuffle(10, seed=1)
+        .batch(BATCH_SIZE)
+        .prefetch(2)
+        for arrays in client_arrays(seed)
+    ]
+
+
+# The models.
+
+
+def tensorflow_spec() -> Any:
+    import tensorflow as tf
+
+    return tf.TensorSpec([None, NUM_FEATURES]), tf.TensorSpec([None], tf.int32)
+
+
+def keras_model() -> Any:
+    import keras
+
+    return keras.Sequential(
+        [
+            keras.layers.InputLayer(shape=(NUM_FEATURES,)),
+            keras.layers.Dense(6, activation="tanh", kernel_initializer=first_weights),
+            keras.layers.Dense(NUM_LABELS, kernel_initializer=first_weights),
+        ]
+    )
+
+
+def first_weights(shape: tuple[int, ...], dtype: Any = None) -> np.ndarray:
+    del dtype
+    return np.linspace(-0.5, 0.5, int(np.prod(shape)), dtype=np.float32).reshape(shape)
+
+
+def keras_model_fn() -> Any:
+    import keras
+
+    return tff.learning.models.from_keras_model(
+        keras_model(),
+        input_spec=tensorflow_spec(),
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        metrics=[keras.metrics.SparseCategoricalAccuracy()],
+    )
+
+
+def functional_keras_model() -> Any:
+    import keras
+
+    return tff.learning.models.functional_model_from_keras(
+        keras_model(),
+        loss_fn=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        input_spec=tensorflow_spec(),
+    )
+
+
+def variable_model_fn() -> Any:
+    import tensorflow as tf
+
+    class SoftmaxRegression(tff.learning.models.VariableModel):
+        def __init__(self) -> None:
+            self._kernel = tf.Variable(first_weights((NUM_FEATURES, NUM_LABELS)), name="kernel")
+            self._bias = tf.Variable(tf.zeros([NUM_LABELS]), name="bias")
+            self._loss_sum = tf.Variable(0.0, trainable=False)
+            self._num_examples = tf.Variable(0, trainable=False)
+
+        @property
+        def trainable_variables(self):
+            return [self._kernel, self._bias]
+
+        @property
+        def non_trainable_variables(self):
+            return []
+
+        @property
+        def local_variables(self):
+            return [self._loss_sum, self._num_examples]
+
+        @property
+        def input_spec(self):
+            return tensorflow_spec()
+
+        @tf.function
+        def predict_on_batch(self, x, training=True):
+            return tf.matmul(x, self._kernel) + self._bias
+
+        @tf.function
+        def forward_pass(self, batch_input, training=True):
+            x, y = batch_input
+            logits = self.predict_on_batch(x, training)
+            losses = tf.nn.sparse_softmax_cross_entropy_with_logits(y, logits)
+            self._loss_sum.assign_add(tf.reduce_sum(losses))
+            self._num_examples.assign_add(tf.shape(x)[0])
+            return tff.learning.models.BatchOutput(
+                loss=tf.reduce_mean(losses), predictions=logits, num_examples=tf.shape(x)[0]
+            )
+
+        @tf.function
+        def report_local_unfinalized_metrics(self):
+            return collections.OrderedDict(
+                loss=[self._loss_sum, tf.cast(self._num_examples, tf.float32)],
+                num_examples=self._num_examples,
+            )
+
+        def metric_finalizers(self):
+            return collections.OrderedDict(
+                loss=tf.function(lambda pair: pair[0] / pair[1]),
+                num_examples=tf.function(tf.identity),
+            )
+
+        @tf.function
+        def reset_metrics(self):
+            self._loss_sum.assign(0.0)
+            self._num_examples.assign(0)
+
+    return SoftmaxRegression()
+
+
+def jax_model() -> Any:
+    import jax
+    import jax.numpy as jnp
+
+    @jax.jit
+    def predict(model_weights, x, training):
+        del training
+        (kernel, bias), _ = model_weights
+        return x @ kernel + bias
+
+    def loss(output, label, sample_weight=None):
+        log_probabilities = jax.nn.log_softmax(output)
+        losses = -jnp.take_along_axis(log_probabilities, label[:, None], axis=1)[:, 0]
+        if sample_weight is None:
+            return jnp.mean(losses)
+        return jnp.sum(losses * sample_weight) / jnp.sum(sample_weight)
+
+    return tff.learning.models.FunctionalModel(
+        initial_weights=(
+            (first_weights((NUM_FEATURES, NUM_LABELS)), np.zeros(NUM_LABELS, np.float32)),
+            (),
+        ),
+        predict_on_batch_fn=predict,
+        loss_fn=loss,
+        input_spec=(
+            tff.TensorType(np.float32, [None, NUM_FEATURES]),
+            tff.TensorType(np.int32, [None]),
+        ),
+    )
+
+
+# The programs.
+
+
+def sgd() -> Any:
+    return tff.learning.optimizers.build_sgdm(LEARNING_RATE, momentum=0.5)
+
+
+def training(build: Callable[..., Any], model: Any, clients: Any = client_batches) -> Call:
+    process = build(model, sgd(), sgd())
+
+    def call(seed: int) -> Any:
+        state, metrics = process.initialize(), []
+        for number in range(NUM_ROUNDS):
+            output = process.next(state, clients(10 * seed + number))
+            state = output.state
+            metrics.append(output.metrics)
+        return process.get_model_weights(state).trainable, state.aggregator, metrics
+
+    return call
+
+
+def evaluation(model_fn: Any) -> Call:
+    process = tff.learning.algorithms.build_fed_eval(model_fn)
+
+    def call(seed: int) -> Any:
+        output = process.next(process.initialize(), client_batches(seed))
+        return output.metrics
+
+    return call
+
+
+def client_work(model: Any) -> Call:
+    """What the clients themselves have, before anything is aggregated."""
+    work = tff.learning.templates.build_model_delta_client_work(
+        model, sgd(), tff.learning.ClientWeighting.NUM_EXAMPLES
+    )
+    parameter: Any = work.next.type_signature.parameter
+    weights_type = parameter["weights"].member
+    weights = trees_like(weights_type)
+
+    @tff.federated_computation(
+        tff.FederatedType(weights_type, tff.SERVER), parameter["client_data"]
+    )
+    def train(weights, data):
+        state = work.initialize()
+        return work.next(state, tff.federated_broadcast(weights), data)
+
+    def call(seed: int) -> Any:
+        output = train(weights, client_batches(seed))
+        return [(each.update, each.update_weight) for each in output.result], output.measurements
+
+    return call
+
+
+def trees_like(weights_type: Any) -> Any:
+    from tensorflow_federated.core import type_trees
+
+    return type_trees.build(weights_type, lambda leaf: first_weights(tuple(leaf.shape)))
+
+
+def aggregation(factory: Any, is_weighted: bool) -> Call:
+    value_type = tff.to_type(collections.OrderedDict(a=np.float32, b=(np.float32, [3])))
+    types = (value_type, tff.to_type(np.float32)) if is_weighted else (value_type,)
+    process = factory.create(*types)
+
+    def call(seed: int) -> Any:
+        generator = np.random.default_rng(seed)
+        scales = 10.0 ** generator.uniform(-4, 4, (NUM_CLIENTS, 5))
+        drawn = (generator.standard_normal((NUM_CLIENTS, 5)) * scales).astype(np.float32)
+        values = [collections.OrderedDict(a=row[0], b=row[1:4]) for row in drawn]
+        weights = [list(np.abs(drawn[:, 4]))] if is_weighted else []
+        state, results = process.initialize(), []
+        for _ in range(NUM_ROUNDS):
+            output = process.next(state, values, *weights)
+            state = output.state
+            results.append((output.result, output.measurements))
+        return state, results
+
+    return call
+
+
+def fold(decorator: Any) -> Call:
+    """A fold by functions after a map, beside other aggregations, in one framework."""
+    third = decorator(lambda x: x / 3, np.float32)
+    accumulate = decorator(lambda a, x: a + 7 * x, np.float32, np.float32)
+    merge = decorator(lambda a, b: a + b, np.float32, np.float32)
+    report = decorator(lambda a: a / 7, np.float32)
+
+    @tff.federated_computation(tff.FederatedType(np.float32, tff.CLIENTS))
+    def computation(values):
+        mapped = tff.federated_map(third, values)
+        folded = tff.federated_aggregate(mapped, 0.0, accumulate, merge, report)
+        return folded, tff.federated_mean(mapped), tff.federated_max(values), mapped
+
+    def call(seed: int) -> Any:
+        drawn = np.random.default_rng(seed).standard_normal(NUM_CLIENTS)
+        return computation(drawn.astype(np.float32).tolist())
+
+    return call
+
+
+weighted = tff.learning.algorithms.build_weighted_fed_avg
+unweighted = tff.learning.algorithms.build_unweighted_fed_avg
+
+PROGRAMS: dict[str, Callable[[], Call]] = {
+    "weighted FedAvg, Keras": lambda: training(weighted, keras_model_fn),
+    "weighted FedAvg, Keras, pipelines": lambda: training(
+        weighted, keras_model_fn, client_datasets
+    ),
+    "unweighted FedAvg, Keras": lambda: training(unweighted, keras_model_fn),
+    "weighted FedAvg, variables": lambda: training(weighted, variable_model_fn),
+    "weighted FedAvg, functional Keras": lambda: training(weighted, functional_keras_model()),
+    "weighted FedAvg, JAX": lambda: training(weighted, jax_model()),
+    "unweighted FedAvg, JAX": lambda: training(unweighted, jax_model()),
+    "evaluation, Keras": lambda: evaluation(keras_model_fn),
+    "client work, variables": lambda: client_work(variable_model_fn),
+    "client work, JAX": lambda: client_work(jax_model()),
+    "sum": lambda: aggregation(tff.aggregators.SumFactory(), False),
+    "mean": lambda: aggregation(tff.aggregators.MeanFactory(), True),
+    "unweighted mean": lambda: aggregation(tff.aggregators.UnweightedMeanFactory(), False),
+    "fold, TensorFlow": lambda: fold(tff.tensorflow.computation),
+    "fold, JAX": lambda: fold(tff.jax.computation),
+}
+
+
+# The engines.
+
+
+class WorstOrder:
+    """Runs all chunks in an order that no other runner has: from the last one on, every second."""
+
+    def run(self, call: StepCall) -> None:
+        shared = call.worker.share(call.broadcast, call.zeros)
+        backwards = list(range(call.chunk_count))[::-1]
+        for index in (*backwards[1::2], *backwards[0::2]):
+            if call.is_needed(index):
+                call.done(index, call.worker.run(shared, call.chunk(index)))
+
+
+@dataclasses.dataclass(frozen=True)
+class Engine:
+    """A way to run the work of clients.
+
+    Attributes:
+      make_runner: makes what runs chunks, once for all tests, and closes it at their end; None for
+        the threads of this process.
+      settings: how it works.
+    """
+
+    make_runner: Callable[[], contextlib.AbstractContextManager[ChunkRunner]] | None = None
+    settings: Settings = settings.DEFAULT
+
+
+def pooled(make_executor: Callable[[], Any]) -> Callable[[], Any]:
+    """A maker of runners that hand chunks to the workers of an executor."""
+
+    @contextlib.contextmanager
+    def make() -> Iterator[ChunkRunner]:
+        with contextlib.closing(pool_executors.Pool(make_executor())) as workers:
+            yield pool.PoolRunner(workers)
+
+    return make
+
+
+ENGINES = {
+    "2 threads": Engine(settings=Settings(threads=2)),
+    "8 threads": Engine(settings=Settings(threads=8)),
+    "in the worst order": Engine(lambda: contextlib.nullcontext(WorstOrder())),
+    "separately, 2 threads": Engine(settings=Settings(threads=2, client_form="separate")),
+    "separately, in the worst order": Engine(
+        lambda: contextlib.nullcontext(WorstOrder()), Settings(client_form="separate")
+    ),
+    "thread pool": Engine(pooled(lambda: concurrent.futures.ThreadPoolExecutor(2))),
+    "2 processes": Engine(pooled(lambda: 2)),
+}
+FAST_ENGINES = {"2 threads", "in the worst order"}
+
+
+def engine_rows() -> list[Any]:
+    return [
+        name if name in FAST_ENGINES else pytest.param(name, marks=pytest.mark.slow)
+        for name in ENGINES
+    ]
+
+
+@pytest.fixture(scope="module")
+def runner_of() -> Iterator[Callable[[str], ChunkRunner | None]]:
+    """The runners of the engines, each made when it is first asked for."""
+    made: dict[str, ChunkRunner | None] = {}
+    with contextlib.ExitStack() as stack:
+
+        def get(name: str) -> ChunkRunner | None:
+            make = ENGINES[name].make_runner
+            if name not in made:
+                made[name] = None if make is None else stack.enter_context(make())
+            return made[name]
+
+        yield get
+
+
+# One of each program, and of the results that others are compared with.
+
+
+@functools.cache
+def program(name: str) -> Call:
+    return PROGRAMS[name]()
+
+
+@functools.cache
+def expected(name: str, client_form: Any) -> tuple[Any, ...]:
+    return results(name, local.LocalEngine(Settings(threads=1, client_form=client_form)))
+
+
+def results(name: str, engine: contexts.Engine) -> tuple[Any, ...]:
+    """For each seed the leaves of what a program gives, in a new context."""
+    call = program(name)
+    with context_stack.install(contexts.ExecutionContext(engine, seed=7)):
+        return tuple([np.asarray(leaf) for leaf in trees.leaves(call(seed))] for seed in SEEDS)
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+@pytest.mark.parametrize("engine", engine_rows())
+def test_it_gives_the_bits_of_one_thread(name, engine, runner_of):
+    row = ENGINES[engine]
+    found = results(name, local.LocalEngine(row.settings, runner_of(engine)))
+    for given, wanted in zip(found, expected(name, row.settings.client_form), strict=True):
+        assert [leaf.dtype for leaf in given] == [leaf.dtype for leaf in wanted]
+        assert [leaf.tobytes() for leaf in given] == [leaf.tobytes() for leaf in wanted]
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+@pytest.mark.parametrize("client_form", ["auto", pytest.param("separate", marks=pytest.mark.slow)])
+def test_it_computes_what_the_reference_engine_does(name, client_form):
+    for given, wanted in zip(expected(name, client_form), reference(name), strict=True):
+        assert len(given) == len(wanted)
+        for left, right in zip(given, wanted, strict=True):
+            np.testing.assert_allclose(left, right, rtol=2e-4, atol=1e-5)
+
+
+@functools.cache
+def reference(name: str) -> tuple[Any, ...]:
+    call = program(name)
+    with context_stack.install(contexts.create_reference_context(seed=7)):
+        return tuple([np.asarray(leaf) for leaf in trees.leaves(call(seed))] for seed in SEEDS)
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_seeds_give_different_results(name):
+    first, second, _ = expected(name, "auto")
+    assert any(a.tobytes() != b.tobytes() for a, b in zip(first, second, strict=True))
