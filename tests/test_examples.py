@@ -132,3 +132,35 @@ def test_data_that_cannot_be_had_is_told_without_a_traceback(
     assert "--dataset emnist: `emnist_all.sqlite` is not a usable file" in done.stderr
     assert "Traceback" not in done.stderr
     assert not folder.exists()
+
+
+def test_the_jax_model_learns_without_tensorflow(repository: pathlib.Path):
+    path = repository / "examples" / "jax_model.py"
+    program = f"""
+import runpy, sys
+sys.modules["tensorflow"] = None
+sys.argv = ["jax_model.py", "--rounds", "10"]
+runpy.run_path({str(path)!r}, run_name="__main__")
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    rounds = re.findall(r"^round +(\d+): loss [\d.]+, accuracy [\d.]+$", done.stdout, re.MULTILINE)
+    assert rounds == [str(number) for number in range(1, 11)]
+    [accuracy] = re.findall(r"^held out : loss [\d.]+, accuracy ([\d.]+)$", done.stdout, re.M)
+    assert float(accuracy) > 0.5
+
+
+@pytest.mark.parametrize("name", ["processes.py", "dask_cluster.py", "ray_cluster.py"])
+def test_workers_give_the_weights_that_this_process_gives(repository: pathlib.Path, name: str):
+    done = subprocess.run(
+        [sys.executable, str(repository / "examples" / name)],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.endswith("the weights are the same\n")
