@@ -276,9 +276,8 @@ class ClientError(FederatedError, RuntimeError):
 
       Mended, by leaving out the clients whose work fails:
 
-      >>> context = tff.backends.native.create_sync_local_cpp_execution_context(
-      ...     on_client_failure="drop"
-      ... )
+      >>> make_context = tff.backends.native.create_sync_local_cpp_execution_context
+      >>> context = make_context(on_client_failure="drop")
       >>> with tff.framework.get_context_stack().install(context):
       ...     total([0, 5, 1])
       np.int32(30)
