@@ -218,6 +218,9 @@ class ClientLoop:
 
     def prepare(self, clients: Sequence[Sequence[Any]]) -> Prepared | None:
         """The data of a chunk on the device; None if it has no shape that a program can have."""
+        # Whoever looks into a step with a debugger wants nothing compiled.
+        if jax.config.jax_disable_jit:  # pyright: ignore[reportAttributeAccessIssue]
+            return None
         count = len(clients[0]) if clients else 0
         if not clients:
             return Prepared(0, [], None, [])

@@ -15,6 +15,7 @@ _MANAGERS: dict[str, Callable[[Any], contextlib.AbstractContextManager[Any]]] = 
     "jax_default_device": jax.default_device,
     "jax_default_matmul_precision": jax.default_matmul_precision,
     "jax_default_prng_impl": jax.default_prng_impl,
+    "jax_disable_jit": jax.disable_jit,
     "jax_enable_custom_prng": jax.enable_custom_prng,
     "jax_enable_x64": jax.enable_x64,
     "jax_numpy_dtype_promotion": jax.numpy_dtype_promotion,
