@@ -111,7 +111,7 @@ def test_all_examples_of_a_client_are_one_batch(process: Any, digits: Any, cohor
     expected, metrics = run_round(
         process, [whole.create_tf_dataset_for_client(each) for each in cohort]
     )
-    weights, own_metrics = run_round(process, [digits.client_examples(each) for each in cohort])
+    weights, own_metrics = run_round(process, [[digits.client_examples(each)] for each in cohort])
     np.testing.assert_array_equal(weights[0], expected[0])
     assert own_metrics == metrics
 
@@ -126,9 +126,20 @@ def test_a_client_without_examples_changes_nothing(process: Any, digits: Any, fo
         "dataset": tf.data.Dataset.from_tensor_slices(none).batch(BATCH_SIZE),
     }[form]
     expected, metrics = run_round(process, [some])
-    weights, own_metrics = run_round(process, [some, empty])
+    weights, own_metrics = run_round(process, [[some], empty])
     np.testing.assert_array_equal(weights[0], expected[0])
     assert own_metrics == metrics
+
+
+@pytest.mark.parametrize("form", ["arrays", "tensors"])
+def test_the_batches_of_a_client_are_not_taken_for_clients(process: Any, digits: Any, form: str):
+    examples = digits.client_examples(digits.client_ids[0])
+    data = batches(examples)
+    if form == "tensors":
+        data = list(tf.data.Dataset.from_tensor_slices(examples).batch(BATCH_SIZE))
+    with pytest.raises(TypeError, match=r"if one client has them all, write `\[client_data\]`"):
+        run_round(process, data)
+    run_round(process, [data])
 
 
 def test_arrays_of_another_form_are_refused_with_what_was_expected(process: Any, digits: Any):

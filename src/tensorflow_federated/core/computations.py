@@ -368,17 +368,23 @@ def call_unpacked(fn: Callable[..., Any], elements: Sequence[tuple[str | None, A
       >>> call_unpacked(lambda x, y: x - y, [("y", 1), ("x", 3)])
       2
     """
-    accepted = _signature(fn).parameters
-    keywords = {
-        name: value
-        for name, value in elements
-        if name is not None
-        and name in accepted
-        and accepted[name].kind is not inspect.Parameter.POSITIONAL_ONLY
-    }
-    if len(keywords) == len(elements):
-        return fn(**keywords)
-    return fn(*[value for _, value in elements])
+    return taking_elements(fn)(elements)
+
+
+def taking_elements(
+    fn: Callable[..., Any],
+) -> Callable[[Sequence[tuple[str | None, Any]]], Any]:
+    """What calls a function as `call_unpacked` does, and looks at its parameters once."""
+    positional = inspect.Parameter.POSITIONAL_ONLY
+    accepted = {each.name for each in _signature(fn).parameters.values() if each.kind != positional}
+
+    def call(elements: Sequence[tuple[str | None, Any]]) -> Any:
+        keywords = {name: value for name, value in elements if name in accepted}
+        if len(keywords) == len(elements):
+            return fn(**keywords)
+        return fn(*[value for _, value in elements])
+
+    return call
 
 
 def pack_arguments(

@@ -6,6 +6,8 @@ import collections
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol, cast
 
+import numpy as np
+
 from tensorflow_federated.core import fields, structure
 from tensorflow_federated.core.types import StructType, StructWithPythonType, Type, in_container
 
@@ -144,7 +146,7 @@ def unpack(value: Any) -> list[tuple[str | None, Any]] | None:
       >>> unpack(1) is None
       True
     """
-    if isinstance(value, type):
+    if isinstance(value, (np.ndarray, np.generic, type)):
         return None
     if isinstance(value, structure.Struct):
         return list(structure.iter_elements(cast("structure.Struct[Any]", value)))
@@ -152,7 +154,7 @@ def unpack(value: Any) -> list[tuple[str | None, Any]] | None:
     if named is not None:
         pairs: list[tuple[str | None, Any]] = list(named)
         # Names are strings: a dict of anything else is no structure.
-        return pairs if all(isinstance(name, str) for name, _ in pairs) else None
+        return pairs if all([isinstance(name, str) for name, _ in pairs]) else None
     if isinstance(value, (list, tuple)):
         return [(None, element) for element in cast("Sequence[Any]", value)]
     composites = _composites_of(cast("type[Any]", type(value)))

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Mapping
 from typing import Any, cast
+
+# How many classes are remembered: more than a program uses by turns.
+_MOST_CLASSES = 1024
 
 
 def _class_of(value: Any) -> type[Any]:
@@ -76,13 +80,17 @@ def named_fields(value: object) -> list[tuple[str, Any]] | None:
         return None
     if isinstance(value, Mapping):
         return list(cast("Mapping[str, Any]", value).items())
-    container = cast("Any", value)
-    if is_named_tuple(value):
-        names = [str(name) for name in container._fields]
-    elif is_attrs(value):
-        names = [field.name for field in container.__attrs_attrs__]
-    elif is_dataclass(value):
-        names = [field.name for field in dataclasses.fields(container)]
-    else:
-        return None
-    return [(name, getattr(value, name)) for name in names]
+    names = _names_of(type(value))
+    return None if names is None else [(name, getattr(value, name)) for name in names]
+
+
+@functools.lru_cache(maxsize=_MOST_CLASSES)
+def _names_of(container: Any) -> tuple[str, ...] | None:
+    """The names of the fields of a class; None if it has none."""
+    if is_named_tuple(container):
+        return tuple([str(name) for name in container._fields])
+    if is_attrs(container):
+        return tuple([field.name for field in container.__attrs_attrs__])
+    if is_dataclass(container):
+        return tuple([field.name for field in dataclasses.fields(container)])
+    return None

@@ -64,6 +64,42 @@ def to_sequence(
     return None
 
 
+def is_one_element(value: Any, element_type: Type) -> bool:
+    """Whether a value, given as a sequence, is taken for one element: arrays of its dimensions.
+
+    Examples:
+      >>> batch_type = TensorType(np.float32, [None, 2])
+      >>> is_one_element(np.ones([3, 2]), batch_type), is_one_element([np.ones([3, 2])], batch_type)
+      (True, False)
+    """
+    if isinstance(value, (sequences.Sequence, sequences.SequenceHolder, Iterator)):
+        return False
+    if sequences.is_dataset(value):
+        return False
+    columns = _structure_of_arrays(value, element_type)
+    return columns is not None and _added_dimensions(columns, element_type) == {0}
+
+
+def to_sequences(
+    values: Iterable[Any], element_type: Type, path: str, problems: Problems, convert: Convert
+) -> list[sequences.Sequence | None]:
+    """Turns the values of clients into sequences, each as `to_sequence` does.
+
+    Most often all hold elements of one type: then that fits, or not, for all of them.
+    """
+    given = list(values)
+    holders = [each for each in given if isinstance(each, sequences.SequenceHolder)]
+    if holders and len(holders) == len(given):
+        found_type = holders[0].element_type
+        fit = _fit(element_type, found_type)
+        if not fit.differences and all([each.element_type is found_type for each in holders]):
+            return [each.sequence(element_type, fit.order) for each in holders]
+    return [
+        to_sequence(each, element_type, f"{path}[{index}]", problems, convert)
+        for index, each in enumerate(given)
+    ]
+
+
 def _fitted(
     value: sequences.Sequence | sequences.SequenceHolder,
     element_type: Type,
@@ -218,6 +254,13 @@ def _structure_of_arrays(value: Any, element_type: Type) -> list[Any] | None:
     return found
 
 
+def _added_dimensions(columns: list[Any], element_type: Type) -> set[int]:
+    """How many dimensions arrays have more than the tensors of the element type."""
+    leaf_types = tensor_leaves.leaf_types(element_type)
+    ranks = [len(leaf.shape or ()) for leaf in leaf_types if isinstance(leaf, TensorType)]
+    return {np.ndim(column) - rank for column, rank in zip(columns, ranks, strict=True)}
+
+
 def _from_columns(
     value: Any,
     columns: list[Any],
@@ -227,8 +270,7 @@ def _from_columns(
     convert: Convert,
 ) -> sequences.Sequence | None:
     leaf_types = tensor_leaves.leaf_types(element_type)
-    ranks = [len(leaf.shape or ()) for leaf in leaf_types if isinstance(leaf, TensorType)]
-    extra = {np.ndim(column) - rank for column, rank in zip(columns, ranks, strict=True)}
+    extra = _added_dimensions(columns, element_type)
     if extra == {0}:
         if sequences.is_batched(element_type) and not any(len(column) for column in columns):
             return _from_elements([], element_type, path, problems, convert)

@@ -5,13 +5,16 @@ from __future__ import annotations
 import abc
 import dataclasses
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 from tensorflow_federated.core import errors, shapes
 from tensorflow_federated.core.types import TensorType, Type
 from tensorflow_federated.execution import leaves as tensor_leaves
+
+if TYPE_CHECKING:
+    from tensorflow_federated.execution.chunk_elements import Elements
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,11 +67,13 @@ class Sequence:
         columns: Columns | None = None,
         dataset: Any = None,
         load: Callable[[], Sequence | None] | None = None,
-        row_count: int | None = None,
+        source: SequenceSource | None = None,
+        row_count: int | Callable[[], int | None] | None = None,
         client_id: str | None = None,
     ) -> None:
-        """Use `from_elements`, `from_columns`, `from_loader` or `from_dataset`."""
+        """Use `from_elements`, `from_columns`, `from_loader`, `from_source` or `from_dataset`."""
         self._client_id = client_id
+        self._source = source
         self._row_count = row_count
         self._element_type = element_type
         self._elements = elements
@@ -102,7 +107,7 @@ class Sequence:
         element_type: Type,
         load: Callable[[], Sequence | None],
         client_id: str | None = None,
-        row_count: int | None = None,
+        row_count: int | Callable[[], int | None] | None = None,
     ) -> Sequence:
         """A sequence that stays a framework's dataset until its elements are asked for.
 
@@ -112,7 +117,7 @@ class Sequence:
           load: reads the dataset into a sequence of elements or columns, None if it has no end;
             called at most once.
           client_id: the name of the client whose data it is, where it has one; for messages.
-          row_count: how many rows it has, where that is known before it is read.
+          row_count: how many rows it has, where that is known before it is read; or what says so.
 
         Returns:
           The sequence.
@@ -142,6 +147,11 @@ class Sequence:
         """
         return cls(element_type, load=load, row_count=row_count, client_id=client_id)
 
+    @classmethod
+    def from_source(cls, source: SequenceSource, client_id: str) -> Sequence:
+        """The sequence of a client, which the source reads when its elements are asked for."""
+        return cls(source.element_type, source=source, client_id=client_id)
+
     @property
     def element_type(self) -> Type:
         """The type of every element."""
@@ -153,6 +163,11 @@ class Sequence:
         return self._client_id
 
     @property
+    def source(self) -> SequenceSource | None:
+        """What other sequences come from as well, and may be read from together; or None."""
+        return self._source
+
+    @property
     def dataset(self) -> Any:
         """The framework's dataset that this sequence was made from, or None."""
         return self._dataset
@@ -162,7 +177,13 @@ class Sequence:
         """The number of rows, or of elements that have none; None if it has yet to be read."""
         if self._columns is not None:
             return self._columns.row_count
-        return self._row_count if self._elements is None else len(self._elements)
+        if self._elements is not None:
+            if not is_batched(self._element_type):
+                return len(self._elements)
+            return sum(len(_first_leaf(element)) for element in self._elements)
+        if self._source is not None:
+            return self._source.row_count(str(self._client_id))
+        return self._row_count() if callable(self._row_count) else self._row_count
 
     def elements(self) -> Iterator[Any]:
         """The elements, canonical, in order."""
@@ -203,8 +224,11 @@ class Sequence:
     def _ensure_loaded(self) -> None:
         if self._elements is not None or self._columns is not None or self._is_endless:
             return
-        assert self._load is not None
-        loaded = self._load()
+        if self._source is not None:
+            loaded = self._source.sequence(str(self._client_id))
+        else:
+            assert self._load is not None
+            loaded = self._load()
         if loaded is None:
             self._is_endless = True
             return
@@ -217,6 +241,32 @@ class Sequence:
 
     def __repr__(self) -> str:
         return f"Sequence({self._element_type}*)"
+
+
+class SequenceSource(abc.ABC):
+    """What the sequences of several clients come from, all of one type.
+
+    Where they are rows of the same arrays it tells which, for all clients of a chunk at a time.
+    """
+
+    __slots__ = ()
+
+    @property
+    @abc.abstractmethod
+    def element_type(self) -> Type:
+        """The type of every element."""
+
+    @abc.abstractmethod
+    def sequence(self, client_id: str) -> Sequence:
+        """Reads the sequence of one client, of elements or columns."""
+
+    @abc.abstractmethod
+    def row_count(self, client_id: str) -> int | None:
+        """How many rows a client has; None if that has yet to be read."""
+
+    @abc.abstractmethod
+    def elements(self, client_ids: list[str]) -> Elements | None:
+        """Where the elements of some clients lie; None if they are not rows of the same arrays."""
 
 
 class SequenceHolder(abc.ABC):
@@ -241,6 +291,13 @@ class SequenceHolder(abc.ABC):
         Returns:
           The sequence, which holds nothing before it is read.
         """
+
+
+def _first_leaf(element: Any) -> Any:
+    """The first tensor of an element."""
+    while isinstance(element, tuple):
+        element = cast("tuple[Any, ...]", element)[0]
+    return element
 
 
 def is_batched(element_type: Type) -> bool:

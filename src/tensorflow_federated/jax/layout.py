@@ -8,6 +8,7 @@ chunk alone, so that what came before never changes a result.
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import threading
 from collections.abc import Sequence
@@ -17,11 +18,12 @@ import jax
 import numpy as np
 
 from tensorflow_federated.core.types import TensorType, Type
+from tensorflow_federated.execution import chunk_elements, sequences
 from tensorflow_federated.execution import leaves as tensor_leaves
-from tensorflow_federated.execution import sequences
+from tensorflow_federated.execution.chunk_elements import Elements
+from tensorflow_federated.execution.kept_values import KeptValues
 from tensorflow_federated.execution.sequences import Columns
-from tensorflow_federated.jax import domain
-from tensorflow_federated.jax.kept_arrays import KeptArrays, aligned_empty, is_used_in_place
+from tensorflow_federated.jax import devices, domain
 
 # A program is compiled for the size of a store: of more stores the rows are copied.
 _MOST_STORE_SIZES = 4
@@ -131,7 +133,7 @@ class SequenceLayout:
     """How one sequence of the clients is laid out, chunk after chunk."""
 
     def __init__(
-        self, element_type: Type, takes_masks: bool, stores: KeptArrays, chunks: KeptArrays
+        self, element_type: Type, takes_masks: bool, stores: KeptValues, chunks: KeptValues
     ) -> None:
         """Makes a layout.
 
@@ -153,40 +155,45 @@ class SequenceLayout:
         self._latest_width = 1
         self._exact_width = Capacity(headroom=1)
 
-    def lay_out(self, columns: Sequence[Columns], client_capacity: int) -> tuple[Data, Runs | None]:
+    def lay_out(
+        self, values: Sequence[sequences.Sequence], client_capacity: int
+    ) -> tuple[Data, Runs | None] | None:
         """Lays out a chunk; to be called where JAX keeps 64 bits.
 
         Args:
-          columns: the data of each client.
+          values: the sequence of each client.
           client_capacity: the number of clients to pad to.
 
         Returns:
-          The data, its columns on the device; and the runs of each client, if batches are of
-          several sizes and may not be padded.
+          The data, its columns on the device, and the runs of each client, if batches are of
+          several sizes and may not be padded; None if the sequences are no columns.
         """
-        store = self._shared_store(columns)
-        first_rows = np.cumsum([0, *[each.row_count for each in columns]])
-        bounds = np.cumsum([0, *[len(each) for each in columns]])
-        is_exact, runs = False, None
-        if self._is_batched:
-            begins, sizes = _batches(columns, first_rows)
-            is_exact = not self._takes_masks and len(set(sizes.tolist())) > 1
-            if is_exact:
+        found = self._rows_in_store(values) or self._rows_end_to_end(values)
+        if found is None:
+            return None
+        elements, columns = found
+        bounds, sizes, runs = elements.bounds, elements.sizes, None
+        rows, starts = elements.firsts, None
+        if sizes is not None:
+            if not self._takes_masks and sizes.size and sizes.min() < sizes.max():
                 runs = [_runs(sizes, *pair) for pair in itertools.pairwise(bounds.tolist())]
             width = self._width(sizes, bounds)
-            rows = begins[:, None] + np.minimum(np.arange(width), np.maximum(sizes - 1, 0)[:, None])
-            rows = np.clip(rows, 0, max(int(first_rows[-1]) - 1, 0))
-        else:
-            rows, sizes = np.arange(first_rows[-1]), None
-        if store is not None:
-            rows = np.concatenate([_rows_in_store(each) for each in columns])[rows]
+            rows = rows[:, None] + np.minimum(np.arange(width), np.maximum(sizes, 1)[:, None] - 1)
+        if elements.rows is not None:
+            rows = elements.rows[rows]
         capacity = self._element_capacity.fit(max(len(rows), 1))
-        starts = None if sizes is None else _starts(rows, sizes)
+        if sizes is not None:
+            starts = _starts(
+                rows,
+                sizes,
+                are_in_order=elements.rows is None,
+                most_start=len(columns[0]) - rows.shape[1] if self._takes_masks else None,
+            )
         all_bounds = np.full(client_capacity + 1, bounds[-1], np.int32)
         all_bounds[: len(bounds)] = bounds
         # A program takes small arrays faster than they are brought to the device one by one.
         data = Data(
-            columns=self._laid_end_to_end(columns) if store is None else store,
+            columns=columns,
             rows=_padded(rows, capacity),
             starts=None if starts is None else _padded(starts, capacity),
             counts=_padded(sizes, capacity) if self._takes_masks else None,
@@ -194,24 +201,45 @@ class SequenceLayout:
         )
         return data, runs
 
-    def _shared_store(self, columns: Sequence[Columns]) -> tuple[Any, ...] | None:
-        """The columns of all clients, on the device, if they have them in common."""
-        present = [each for each in columns if each.row_count]
-        if not present or (len(present) == 1 and present[0].rows is None):
+    def _rows_in_store(
+        self, values: Sequence[sequences.Sequence]
+    ) -> tuple[Elements, tuple[Any, ...]] | None:
+        """The rows of clients of one source in its columns, on the device, which they share."""
+        elements = chunk_elements.of_source(values)
+        if elements is None or elements.leaves is None:
             return None
-        leaves = present[0].leaves
-        if any(a is not b for each in present for a, b in zip(each.leaves, leaves, strict=True)):
+        columns = self._on_device(elements.leaves)
+        return None if columns is None else (elements, columns)
+
+    def _rows_end_to_end(
+        self, values: Sequence[sequences.Sequence]
+    ) -> tuple[Elements, tuple[Any, ...]] | None:
+        """The rows of clients that are read one by one, in columns that are laid end to end."""
+        read = [each.columns() for each in values]
+        columns = [each for each in read if each is not None]
+        if len(columns) < len(read):
             return None
-        size, row_count = sum(leaf.nbytes for leaf in leaves), min(map(len, leaves))
+        elements = chunk_elements.of_columns(columns)
+        if elements.leaves is not None:
+            store = self._on_device(elements.leaves)
+            if store is not None:
+                return elements, store
+        return dataclasses.replace(elements, rows=None), self._laid_end_to_end(columns)
+
+    def _on_device(self, leaves: tuple[np.ndarray, ...]) -> tuple[Any, ...] | None:
+        """The columns that several clients share, on the device; None if they are to be copied."""
+        size, row_count = sum([leaf.nbytes for leaf in leaves]), min(map(len, leaves))
         if row_count > _MOST_ROWS or size > self._stores.most_bytes:
             return None
         if row_count not in self._store_sizes:
             if len(self._store_sizes) == _MOST_STORE_SIZES:
                 return None
             self._store_sizes.add(row_count)
-        if all(map(is_used_in_place, leaves)):
+        if all(map(devices.is_used_in_place, leaves)):
             return tuple(jax.device_put(leaves))
-        return self._stores.get(leaves, lambda: tuple(jax.device_put(leaves)), size)
+        return self._stores.get_or_make(
+            "columns", lambda: tuple(jax.device_put(leaves)), size, leaves
+        )
 
     def _laid_end_to_end(self, columns: Sequence[Columns]) -> tuple[Any, ...]:
         row_count = sum(each.row_count for each in columns)
@@ -223,8 +251,8 @@ class SequenceLayout:
             if array is not None
         ]
         size = sum(row_count * leaf.itemsize * leaf.size for leaf in self._empty_columns(1))
-        return self._chunks.get(
-            [self, *sources], lambda: self._copied(columns, capacity), size, variant=capacity
+        return self._chunks.get_or_make(
+            capacity, lambda: self._copied(columns, capacity), size, [self, *sources]
         )
 
     def _copied(self, columns: Sequence[Columns], capacity: int) -> tuple[Any, ...]:
@@ -250,7 +278,7 @@ class SequenceLayout:
             assert isinstance(leaf, TensorType)
             shape = (leaf.shape or ())[1 if self._is_batched else 0 :]
             sizes = [row_count, *(size or 0 for size in shape)]
-            joined.append(aligned_empty(sizes, np.dtype(leaf.dtype)))
+            joined.append(devices.aligned_empty(sizes, np.dtype(leaf.dtype)))
         return joined
 
     def _width(self, sizes: np.ndarray, bounds: np.ndarray) -> int:
@@ -271,20 +299,13 @@ class SequenceLayout:
         return width
 
 
-def _batches(columns: Sequence[Columns], first_rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The first row and the size of each batch, in the rows of all clients end to end."""
-    offsets = [each.offsets for each in columns if each.offsets is not None]
-    begins = [first + each[:-1] for first, each in zip(first_rows[:-1], offsets, strict=True)]
-    sizes = [np.diff(each) for each in offsets]
-    return np.concatenate([[], *begins]).astype(int), np.concatenate([[], *sizes]).astype(int)
-
-
 def _is_regular(sizes: np.ndarray, bounds: np.ndarray) -> bool:
     """Whether the largest batches look as if their size were chosen, not just what there was."""
-    largest = int(sizes.argmax())
-    client = int(np.searchsorted(bounds, largest, "right")) - 1
-    has_others = int(bounds[client + 1] - bounds[client]) > 1
-    return has_others or int(np.count_nonzero(sizes == sizes[largest])) > 1
+    largest = np.flatnonzero(sizes == sizes.max())
+    if len(largest) > 1:
+        return True
+    client = int(np.searchsorted(bounds, largest[0], "right")) - 1
+    return int(bounds[client + 1] - bounds[client]) > 1
 
 
 def _runs(sizes: np.ndarray, first: int, last: int) -> list[Run]:
@@ -294,18 +315,30 @@ def _runs(sizes: np.ndarray, first: int, last: int) -> list[Run]:
     return [Run(int(sizes[i]), i, j) for i, j in itertools.pairwise(cuts) if i < j]
 
 
-def _starts(rows: np.ndarray, sizes: np.ndarray) -> np.ndarray:
-    """Where a batch begins that is full and whose rows are one after the other."""
+def _starts(
+    rows: np.ndarray, sizes: np.ndarray, *, are_in_order: bool, most_start: int | None
+) -> np.ndarray:
+    """Where a batch begins whose rows, those that count, are one after the other.
+
+    Args:
+      rows: the rows of each batch.
+      sizes: how many of them count.
+      are_in_order: whether they are known to be one after the other.
+      most_start: the last row with enough rows after it for a batch, where those after the ones
+        that count may be any; None if all have to count.
+    """
     width = rows.shape[1]
     if not width:
         return np.zeros(len(rows), np.int32)
-    # A batch that is not full has its last row several times, never one of another client.
-    is_one_piece = (sizes == width) & (np.diff(rows, axis=1) == 1).all(axis=1)
+    if most_start is None:
+        is_one_piece = sizes == width
+    else:
+        # The first row is read in any case.
+        is_one_piece = (sizes > 0) & (rows[:, 0] <= most_start)
+    if not are_in_order:
+        follows = rows[:, 1:] - rows[:, :-1] == 1
+        is_one_piece &= (follows | (np.arange(1, width) >= sizes[:, None])).all(axis=1)
     return np.where(is_one_piece, rows[:, 0], domain.ANYWHERE)
-
-
-def _rows_in_store(columns: Columns) -> np.ndarray:
-    return np.arange(columns.row_count) if columns.rows is None else columns.rows
 
 
 def _padded(array: Any, capacity: int) -> np.ndarray:

@@ -28,7 +28,6 @@ def step(
     state_type: Type,
     batch_type: Type,
     name: str,
-    masked: Callable[[Any, Any, Any], Any] | None,
 ) -> ir.Local:
     """See `jax.step_computation`."""
     parameter_type = StructType([("state", state_type), ("batch", batch_type)])
@@ -36,7 +35,6 @@ def step(
     function = application.JaxFunction(
         lambda argument: fn(argument["state"], argument["batch"]),
         precision.has_64_bits() or precision.asks_for_64_bits(parameter_type),
-        masked,
     )
     return ir.Local(LocalComputation("jax", function, function_type, name))
 
@@ -45,11 +43,12 @@ def of_one_argument(fn: Callable[..., Any], unpack: bool) -> Callable[..., Any]:
     """The function as one of its packed argument."""
     if not unpack:
         return fn
+    call = computations.taking_elements(fn)
 
     def packed(argument: Any) -> Any:
         elements = containers.unpack(argument)
         assert elements is not None
-        return computations.call_unpacked(fn, elements)
+        return call(elements)
 
     return packed
 

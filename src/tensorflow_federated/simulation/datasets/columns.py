@@ -6,20 +6,19 @@ Examples are columns: one array for each leaf of an example, with the examples a
 from __future__ import annotations
 
 import abc
-import collections
 import dataclasses
 import functools
 import math
-import sys
 import threading
 import weakref
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from tensorflow_federated.core import errors, types
 from tensorflow_federated.core.types import TensorType, Type
+from tensorflow_federated.execution import kept_values
 from tensorflow_federated.execution import leaves as tensor_leaves
 from tensorflow_federated.simulation.datasets import examples
 
@@ -69,6 +68,24 @@ class ClientRows:
         return [leaf[self.start : self.start + self.count] for leaf in self.leaves]
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class SharedRows:
+    """The examples of several clients, as rows of arrays that they share.
+
+    Attributes:
+      leaves: the arrays.
+      starts: int64[clients], for each client the first of its rows `start:start+count`, or of those
+        that `order` tells.
+      counts: how many examples each client has.
+      order: see `ClientRows`.
+    """
+
+    leaves: tuple[np.ndarray, ...]
+    starts: np.ndarray
+    counts: list[int]
+    order: np.ndarray | None
+
+
 class Source(abc.ABC):
     """The examples of clients. Several threads may use it at once."""
 
@@ -89,6 +106,11 @@ class Source(abc.ABC):
     @abc.abstractmethod
     def client(self, client_id: str) -> ClientRows:
         """The examples of a client, read if they have to be."""
+
+    def shared(self, client_ids: Sequence[str]) -> SharedRows | None:
+        """The examples of several clients; None if they are not rows of the same arrays."""
+        del client_ids
+        return None
 
     def examples(self, client_id: str) -> examples.Examples:
         """The examples of a client, in their containers."""
@@ -142,6 +164,11 @@ class Store(Source):
     def client(self, client_id: str) -> ClientRows:
         start, count = self._starts[client_id]
         return ClientRows(self._leaves, count, start, self._order)
+
+    def shared(self, client_ids: Sequence[str]) -> SharedRows:
+        found = [self._starts[client_id] for client_id in client_ids]
+        starts = np.array([start for start, _ in found], np.int64)
+        return SharedRows(self._leaves, starts, [count for _, count in found], self._order)
 
     def mapped(self, function: Map) -> MappedStore:
         """The store of what a function makes of the clients' examples, the same while one is used.
@@ -258,6 +285,14 @@ class MappedStore(Source):
         return self._store.num_rows * num_bytes_of_example(self.example_type)
 
     def client(self, client_id: str) -> ClientRows:
+        return (self._store_made() or self._by_client).client(client_id)
+
+    def shared(self, client_ids: Sequence[str]) -> SharedRows | None:
+        made = self._store_made()
+        return None if made is None else made.shared(client_ids)
+
+    def _store_made(self) -> Store | None:
+        """The store; None if the function fails for some client."""
         with self._lock:
             if self._made is None and not self._fails_for_some:
                 try:
@@ -265,7 +300,7 @@ class MappedStore(Source):
                 except Exception:
                     # For which client it fails, only the calls for single ones tell.
                     self._fails_for_some = True
-        return (self._by_client if self._made is None else self._made).client(client_id)
+            return self._made
 
     def _make(self) -> Store:
         ids = list(self._store.client_ids)
@@ -295,6 +330,7 @@ class Files(Source):
           read: reads the examples of a client.
         """
         self._form = types_of_leaves
+        self._example_type = types.to_type(types_of_leaves)
         self._read = read
 
     @property
@@ -304,10 +340,6 @@ class Files(Source):
     @property
     def example_type(self) -> Type:
         return self._example_type
-
-    @functools.cached_property
-    def _example_type(self) -> Type:
-        return types.to_type(self._form)
 
     def count(self, client_id: str) -> int | None:
         return None
@@ -330,10 +362,7 @@ class Kept(Source):
         """
         self._source = source
         self._room = room
-        self._lock = threading.Lock()
-        self._clients: collections.OrderedDict[str, tuple[ClientRows, int]]
-        self._clients = collections.OrderedDict()
-        self._taken = 0
+        self._clients = kept_values.KeptValues(room)
 
     @property
     def form(self) -> Any:
@@ -344,25 +373,14 @@ class Kept(Source):
         return self._source.example_type
 
     def count(self, client_id: str) -> int | None:
-        with self._lock:
-            found = self._clients.get(client_id)
-        return self._source.count(client_id) if found is None else found[0].count
+        found = self._clients.get(client_id)
+        return self._source.count(client_id) if found is None else found.count
 
     def client(self, client_id: str) -> ClientRows:
-        with self._lock:
-            found = self._clients.get(client_id)
-            if found is not None:
-                self._clients.move_to_end(client_id)
-                return found[0]
-        rows = self._source.client(client_id)
-        size = sum(_num_bytes(leaf) for leaf in rows.leaves)
-        with self._lock:
-            if client_id not in self._clients and size <= self._room:
-                self._clients[client_id] = rows, size
-                self._taken += size
-                while self._taken > self._room:
-                    _, (_, freed) = self._clients.popitem(last=False)
-                    self._taken -= freed
+        rows = self._clients.get(client_id)
+        if rows is None:
+            rows = self._source.client(client_id)
+            self._clients.put(client_id, rows, sum(map(kept_values.num_bytes, rows.leaves)))
         return rows
 
     def __getstate__(self) -> dict[str, Any]:
@@ -412,11 +430,6 @@ def _arrays(example_type: Type) -> list[tuple[tuple[int, ...], np.dtype[Any]]]:
 def _read_only(array: np.ndarray) -> np.ndarray:
     array.flags.writeable = False
     return array
-
-
-def _num_bytes(column: np.ndarray) -> int:
-    texts = sum(sys.getsizeof(text) for text in column.flat) if column.dtype == object else 0
-    return column.nbytes + texts
 
 
 def _wrong_map(client_id: str, *problems: str) -> errors.DatasetError:

@@ -42,6 +42,11 @@ def num_elements(preprocessing: Preprocessing, count: int) -> int:
     return rows if preprocessing.batch_size is None else -(-rows // preprocessing.batch_size)
 
 
+def are_in_order(preprocessing: Preprocessing) -> bool:
+    """Whether the rows of each client are its first examples, or all, each once and in order."""
+    return preprocessing.epochs == 1 and not preprocessing.shuffle
+
+
 def positions(
     preprocessing: Preprocessing, count: int, client_id: str, draw: bytes
 ) -> np.ndarray | None:
