@@ -31,6 +31,7 @@ def test_a_tensor_has_the_values_of_its_array(size, dtype):
     tensor = layouts.to_tensor(array, tf.as_dtype(dtype))
     assert tensor.dtype == dtype
     np.testing.assert_array_equal(tensor.numpy(), array)
+    np.testing.assert_array_equal(layouts.to_array(tensor), array, strict=True)
 
 
 def test_strings_and_bfloat16_are_copied():
@@ -40,6 +41,19 @@ def test_strings_and_bfloat16_are_copied():
     halves = layouts.empty([4096], np.dtype(tf.bfloat16.as_numpy_dtype))
     halves[:] = 0.5
     assert float(tf.reduce_max(layouts.to_tensor(halves, tf.bfloat16))) == 0.5
+
+
+def test_an_array_of_a_tensor_keeps_its_memory_and_cannot_be_written_to():
+    array = layouts.to_array(tf.range(5000))
+    gc.collect()
+    assert array.tolist() == list(range(5000))
+    with pytest.raises(ValueError, match="read-only"):
+        array[0] = 1
+
+
+def test_an_array_of_strings_or_bfloat16():
+    assert layouts.to_array(tf.constant([b"a"])).tolist() == [b"a"]
+    assert (layouts.to_array(tf.ones([4096], tf.bfloat16)) == 1).all()
 
 
 def test_tensors_are_kept_from_their_second_use_on():
@@ -72,7 +86,7 @@ def test_nothing_is_kept_of_arrays_that_are_gone():
     for number in range(50):
         use(number)
     gc.collect()
-    assert cache.sizes == (0, 0)
+    assert cache.taken == 0
 
 
 def test_what_was_used_longest_ago_goes_first():
@@ -81,7 +95,7 @@ def test_what_was_used_longest_ago_goes_first():
     for make in makers:
         for _ in range(2):
             cache.get("kind", make.arrays, make)
-    assert cache.sizes[1] <= 1600
+    assert cache.taken <= 1600
     for make in makers[1:]:
         cache.get("kind", make.arrays, make)
         assert make.calls == 2
@@ -94,4 +108,4 @@ def test_what_is_larger_than_the_limit_is_never_kept():
     for _ in range(4):
         cache.get("kind", make.arrays, make)
     assert make.calls == 4
-    assert cache.sizes[1] == 0
+    assert cache.taken == 0

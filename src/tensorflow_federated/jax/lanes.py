@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from tensorflow_federated.jax import kept_arrays
+from tensorflow_federated.jax import devices
 
 # More lanes than the clients of a chunk would stay empty.
 _MOST_LANES = 64
@@ -36,10 +36,10 @@ def count_for(chosen: int | None, state_bytes: int, is_batchable: bool) -> int:
     """
     if chosen is not None:
         return max(chosen, 1)
-    device = kept_arrays.default_device()
+    device = devices.default_device()
     if device.platform == "cpu" or not is_batchable:
         return 1
-    memory = kept_arrays.device_memory(device) // 4
+    memory = devices.device_memory(device) // 4
     return max(1, min(_MOST_LANES, memory // (_COPIES * max(state_bytes, 1))))
 
 

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import collections
-import dataclasses
 import math
-import threading
-import weakref
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
+from tensorflow_federated.execution import kept_values
+
 _MOST_BYTES = 128 * 2**20
-_MOST_KEYS = 1024
+_MOST_USES = 1024
 
 # Where TensorFlow's kernels expect tensors to start.
 _ALIGNMENT = 64
@@ -56,20 +54,27 @@ def to_tensor(array: np.ndarray, dtype: tf.DType) -> tf.Tensor:
     return tf.experimental.dlpack.from_dlpack(array.__dlpack__())
 
 
-@dataclasses.dataclass
-class _Entry:
-    """What is known of some arrays: that they were there, and later the tensors made of them."""
+def to_array(tensor: tf.Tensor) -> np.ndarray:
+    """The array of a tensor; a large one shares its memory, and cannot be written to.
 
-    arrays: list[weakref.ref[np.ndarray]]
-    tensors: list[tf.Tensor] | None = None
-    size: int = 0
+    Examples:
+      >>> to_array(tf.range(3)).tolist()
+      [0, 1, 2]
+    """
+    dtype = np.dtype(tensor.dtype.as_numpy_dtype)
+    if dtype.kind not in "biufc" or tensor.shape.num_elements() * dtype.itemsize < _FEW_BYTES:
+        return tensor.numpy()
+    if tf.config.list_logical_devices("GPU"):
+        return tensor.numpy()
+    array = np.frombuffer(memoryview(tensor), dtype).reshape(tuple(tensor.shape))  # type: ignore[arg-type]
+    array.flags.writeable = False
+    return array
 
 
 class Cache:
     """Tensors made of arrays, kept while all of the arrays live, from their second use on.
 
     So data that is used again is laid out once, and data that is new at each call is not kept.
-    What was not used for longest goes first when there is too much.
     """
 
     def __init__(self, most_bytes: int = _MOST_BYTES) -> None:
@@ -78,17 +83,14 @@ class Cache:
         Args:
           most_bytes: how much the kept tensors may take.
         """
-        self._most_bytes = most_bytes
-        self._bytes = 0
-        self._entries: collections.OrderedDict[Hashable, _Entry] = collections.OrderedDict()
-        # An array may die, and its entry go, at any moment that this very thread is in here.
-        self._lock = threading.RLock()
+        self._tensors = kept_values.KeptValues(most_bytes)
+        # That arrays were used counts as one byte each time.
+        self._uses = kept_values.KeptValues(_MOST_USES)
 
     @property
-    def sizes(self) -> tuple[int, int]:
-        """How many lots of arrays it knows, and how many bytes the kept tensors take."""
-        with self._lock:
-            return len(self._entries), self._bytes
+    def taken(self) -> int:
+        """How many bytes the kept tensors take."""
+        return self._tensors.taken
 
     def get(
         self,
@@ -106,47 +108,14 @@ class Cache:
         Returns:
           The tensors.
         """
-        key = (kind, tuple(map(id, arrays)))
-        with self._lock:
-            entry = self._entries.get(key)
-            if entry is None:
-                self._note(key, arrays)
-            else:
-                self._entries.move_to_end(key)
-                if entry.tensors is not None:
-                    return entry.tensors
-        tensors = make()
-        if entry is not None and not any(tensor.dtype == tf.string for tensor in tensors):
-            self._keep(key, entry, tensors)
+        tensors = self._tensors.get(kind, arrays)
+        if tensors is None:
+            tensors = make()
+            is_first_use = self._uses.put(kind, True, 1, arrays)
+            if not is_first_use and not any(tensor.dtype == tf.string for tensor in tensors):
+                size = sum(tensor.shape.num_elements() * tensor.dtype.size for tensor in tensors)
+                self._tensors.put(kind, tensors, size, arrays)
         return tensors
-
-    def _note(self, key: Hashable, arrays: Sequence[np.ndarray]) -> None:
-        def forget(_: Any) -> None:
-            self._drop(key)
-
-        distinct = {id(array): array for array in arrays}.values()
-        self._entries[key] = _Entry([weakref.ref(array, forget) for array in distinct])
-        while len(self._entries) > _MOST_KEYS:
-            self._drop(next(iter(self._entries)))
-
-    def _keep(self, key: Hashable, entry: _Entry, tensors: list[tf.Tensor]) -> None:
-        size = sum(tensor.shape.num_elements() * tensor.dtype.size for tensor in tensors)
-        with self._lock:
-            if size > self._most_bytes or self._entries.get(key) is not entry or entry.tensors:
-                return
-            entry.tensors, entry.size = tensors, size
-            self._bytes += size
-            for oldest in list(self._entries):
-                if self._bytes <= self._most_bytes:
-                    break
-                if oldest != key:
-                    self._drop(oldest)
-
-    def _drop(self, key: Hashable) -> None:
-        with self._lock:
-            entry = self._entries.pop(key, None)
-            if entry is not None:
-                self._bytes -= entry.size
 
 
 CACHE = Cache()
