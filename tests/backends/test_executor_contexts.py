@@ -35,8 +35,8 @@ def keras_model() -> Any:
     return tf.keras.Sequential(
         [
             layers.Input((6, 6, 1)),
+            layers.Conv2D(4, 3, activation="relu", kernel_initializer=glorot(seed=1)),
             layers.Flatten(),
-            layers.Dense(24, activation="relu", kernel_initializer=glorot(seed=1)),
             layers.Dense(16, activation="relu", kernel_initializer=glorot(seed=2)),
             layers.Dense(3, kernel_initializer=glorot(seed=3)),
         ]
@@ -71,7 +71,13 @@ def jax_model() -> Any:
     ]
     spec = (tff.TensorType(np.float32, [None, 6, 6, 1]), tff.TensorType(np.int32, [None]))
     return models.FunctionalModel(
-        initial_weights=(weights, []), predict_on_batch_fn=predict, loss_fn=loss, input_spec=spec
+        initial_weights=(weights, []),
+        predict_on_batch_fn=predict,
+        loss_fn=loss,
+        metrics_fns=tff.learning.metrics.create_mean_metric_fns(
+            {"loss": lambda labels, output: output.loss}
+        ),
+        input_spec=spec,
     )
 
 

@@ -182,7 +182,7 @@ def variable_model_fn() -> Any:
     return SoftmaxRegression()
 
 
-def jax_model() -> Any:
+def jax_model(**options: Any) -> Any:
     import jax
     import jax.numpy as jnp
 
@@ -210,6 +210,16 @@ def jax_model() -> Any:
             tff.TensorType(np.float32, [None, NUM_FEATURES]),
             tff.TensorType(np.int32, [None]),
         ),
+        **options,
+    )
+
+
+def jax_metrics() -> Any:
+    return tff.learning.metrics.create_mean_metric_fns(
+        {
+            "loss": lambda labels, output: output.loss,
+            "accuracy": lambda labels, output: output.predictions.argmax(axis=1) == labels,
+        }
     )
 
 
@@ -326,6 +336,9 @@ PROGRAMS: dict[str, Callable[[], Call]] = {
     "weighted FedAvg, variables": lambda: training(weighted, variable_model_fn),
     "weighted FedAvg, functional Keras": lambda: training(weighted, functional_keras_model()),
     "weighted FedAvg, JAX": lambda: training(weighted, jax_model()),
+    "weighted FedAvg, JAX, metrics": lambda: training(
+        weighted, jax_model(metrics_fns=jax_metrics())
+    ),
     "unweighted FedAvg, JAX": lambda: training(unweighted, jax_model()),
     "evaluation, Keras": lambda: evaluation(keras_model_fn),
     "client work, variables": lambda: client_work(variable_model_fn),
@@ -343,6 +356,8 @@ PROGRAMS: dict[str, Callable[[], Call]] = {
 
 class WorstOrder:
     """Runs all chunks in an order that no other runner has: from the last one on, every second."""
+
+    sends_steps = False
 
     def run(self, call: StepCall) -> None:
         shared = call.worker.share(call.broadcast, call.zeros)
@@ -377,6 +392,34 @@ def pooled(make_executor: Callable[[], Any]) -> Callable[[], Any]:
     return make
 
 
+@contextlib.contextmanager
+def dask_runner() -> Iterator[ChunkRunner]:
+    """A runner on the workers of a Dask cluster."""
+    import distributed
+
+    with (
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, dashboard_address=":0"
+        ) as cluster,
+        distributed.Client(cluster) as client,
+        pooled(client.get_executor)() as runner,
+    ):
+        yield runner
+
+
+@contextlib.contextmanager
+def ray_runner() -> Iterator[ChunkRunner]:
+    """A runner on the workers of a Ray cluster."""
+    import ray
+
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+    try:
+        with pooled(tff.backends.native.RayExecutor)() as runner:
+            yield runner
+    finally:
+        ray.shutdown()
+
+
 ENGINES = {
     "2 threads": Engine(settings=Settings(threads=2)),
     "8 threads": Engine(settings=Settings(threads=8)),
@@ -387,6 +430,8 @@ ENGINES = {
     ),
     "thread pool": Engine(pooled(lambda: concurrent.futures.ThreadPoolExecutor(2))),
     "2 processes": Engine(pooled(lambda: 2)),
+    "Dask": Engine(dask_runner),
+    "Ray": Engine(ray_runner),
 }
 FAST_ENGINES = {"2 threads", "in the worst order"}
 

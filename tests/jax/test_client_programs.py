@@ -90,13 +90,14 @@ def rewritten(monkeypatch):
 @pytest.mark.parametrize("lanes", [1, 2])
 def test_all_convolutions_of_a_step_are_in_the_canonical_layout(rewritten, lanes):
     assert_as_reference(convolutional_round(), KERNEL, IMAGES, lanes=lanes)
-    assert rewritten
-    for program in rewritten:
-        found = [
-            each for each in jaxprs.equations(program) if each.primitive.name == convolutions.NAME
-        ]
-        assert found
-        assert all(map(convolutions.is_canonical, found))
+    found = [
+        each
+        for program in rewritten
+        for each in jaxprs.equations(program)
+        if each.primitive.name == convolutions.NAME
+    ]
+    assert found
+    assert all(map(convolutions.is_canonical, found))
 
 
 def test_mixed_precision_is_close(rewritten):
@@ -104,7 +105,7 @@ def test_mixed_precision_is_close(rewritten):
     assert not any("bf16" in str(program) for program in rewritten)
     rewritten.clear()
     narrow = run_in(compiled_context(mixed_precision=True), convolutional_round(), KERNEL, IMAGES)
-    assert all("bf16" in str(program) for program in rewritten)
+    assert any("bf16" in str(program) for program in rewritten)
     assert narrow.dtype == np.float32
     np.testing.assert_allclose(narrow, exact, rtol=0.02, atol=0.02)
     assert (narrow != exact).any()
@@ -120,7 +121,9 @@ def form_of(program, **settings) -> str:
 
 def test_the_form_is_told():
     loop = "one XLA program that loops over the clients of a chunk and their batches"
-    assert form_of(averaging(training_step(has_mask=False))) == loop
+    assert form_of(averaging(training_step(has_mask=False))) == (
+        f"{loop}; batches of several sizes in stages, a program each"
+    )
     assert form_of(averaging(training_step(has_mask=True))) == f"{loop}; masked last batches"
     assert form_of(convolutional_round(), lanes=4, mixed_precision=True) == (
         f"{loop}; masked last batches; 4 clients side by side; products in bfloat16; "

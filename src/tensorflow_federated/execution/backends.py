@@ -109,6 +109,21 @@ class Backend(Protocol):
         """Compiles a step whose computations are all of this back end or portable, if it can."""
         ...
 
+    def as_sent(self, step: plan.ClientStep, settings: Settings, is_sent: bool) -> plan.ClientStep:
+        """A step whose computations of this back end give the same bits in every process.
+
+        Args:
+          step: the step.
+          settings: how the engine works.
+          is_sent: whether other processes are to run it; or this one.
+
+        Returns:
+          The step as it is to be run, and the same object for the same one, as long as nothing else
+          in this process decides what it computes. It is the step itself where it makes no
+          difference that it is written as bytes and read again.
+        """
+        ...
+
     def process_options(self) -> dict[str, Any]:
         """How the framework is set up in this process, as far as results depend on it.
 

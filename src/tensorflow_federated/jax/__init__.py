@@ -173,7 +173,6 @@ def step_computation(
     fn: Callable[[Any, Any], Any],
     state_type: Type,
     batch_type: Type,
-    masked: Callable[[Any, Any, Any], Any] | None = None,
 ) -> computations.ConcreteComputation:
     """Makes the step of a loop over batches: a JAX computation that keeps the type of its state.
 
@@ -186,9 +185,6 @@ def step_computation(
         state. 64 bits are kept in it where `S` or `B` asks for them.
       state_type: S.
       batch_type: B.
-      masked: the same for the first rows of a batch: a function of a state, a batch, and how many
-        of its rows count, int32. What the other rows hold must have no effect. An engine that keeps
-        one size of batches needs it for those that have fewer rows.
 
     Returns:
       The computation.
@@ -207,9 +203,7 @@ def step_computation(
     from tensorflow_federated.jax import tracing
 
     name = getattr(fn, "__name__", "step")
-    return computations.ConcreteComputation(
-        tracing.step(fn, state_type, batch_type, name, masked), name
-    )
+    return computations.ConcreteComputation(tracing.step(fn, state_type, batch_type, name), name)
 
 
 backends.register("jax", _load_backend, _set_up)

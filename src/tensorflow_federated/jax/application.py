@@ -108,44 +108,6 @@ def apply(computation: LocalComputation, argument: Any) -> Any:
         return structures.to_canonical(result, result_type, f"the result of `{computation.name}`")
 
 
-def has_masked_form(computation: LocalComputation) -> bool:
-    """Whether a computation can be applied to the first rows of a batch."""
-    function = computation.function
-    return isinstance(function, JaxFunction) and function.masked is not None
-
-
-def apply_masked(computation: LocalComputation, state: Any, batch: Any, count: Any) -> Any:
-    """Applies the masked form of a computation that has one; see `apply`.
-
-    Args:
-      computation: the computation, a step `(<state,batch> -> state)`.
-      state: the state, nested tuples of arrays.
-      batch: the batch, nested tuples of arrays.
-      count: how many rows of the batch count, int32.
-
-    Returns:
-      The next state, nested tuples of arrays.
-    """
-    function, signature = computation.function, computation.type_signature
-    parameter = signature.parameter
-    assert isinstance(function, JaxFunction)
-    assert function.masked is not None
-    assert isinstance(parameter, StructType)
-    with (
-        precision.with_64_bits(function.uses_64_bits),
-        contexts.install(InliningContext()),
-        mistakes.explained(computation.name, parameter),
-    ):
-        result = function.masked(
-            structures.to_containers(state, parameter[0]),
-            structures.to_containers(batch, parameter[1]),
-            count,
-        )
-        return structures.to_canonical(
-            result, signature.result, f"the result of `{computation.name}`"
-        )
-
-
 def _function_of(computation: LocalComputation) -> tuple[Callable[..., Any], bool]:
     if computation.backend == PORTABLE:
         return computation.function, True

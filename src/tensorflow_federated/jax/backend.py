@@ -16,7 +16,15 @@ from tensorflow_federated.core.local_computations import LocalComputation
 from tensorflow_federated.core.types import FunctionType
 from tensorflow_federated.execution.backends import CompiledStep, NotCompiled
 from tensorflow_federated.execution.settings import Settings
-from tensorflow_federated.jax import client_step, exported_functions, process_options, programs
+from tensorflow_federated.jax import (
+    client_step,
+    devices,
+    exported_functions,
+    process_options,
+    programs,
+    sent_steps,
+    thread_options,
+)
 
 
 class JaxBackend:
@@ -27,6 +35,7 @@ class JaxBackend:
     def __init__(self) -> None:
         """Starts with nothing compiled."""
         self._lock = threading.Lock()
+        self._sent_steps = sent_steps.SentSteps()
         self._kept: client_step.Kept | None = None
         self._computations: weakref.WeakKeyDictionary[LocalComputation, Callable[[Any], Any]] = (
             weakref.WeakKeyDictionary()
@@ -62,6 +71,21 @@ class JaxBackend:
             if self._kept is None:
                 self._kept = client_step.Kept()
         return client_step.compile_client_step(step, settings, self._kept)
+
+    def as_sent(self, step: plan.ClientStep, settings: Settings, is_sent: bool) -> plan.ClientStep:
+        """A step of exported functions; see `sent_steps`.
+
+        What runs here alone stays as it is on an accelerator, and where several clients are asked
+        to be trained side by side, as exported functions cannot be; and for a debugger, as they
+        cannot be looked into.
+        """
+        if not is_sent and (
+            devices.default_device().platform != "cpu"
+            or (settings.lanes or 1) > 1
+            or thread_options.is_debugging()
+        ):
+            return step
+        return self._sent_steps.get(step, settings.mixed_precision)
 
     def process_options(self) -> dict[str, Any]:
         """How JAX is set up in this process."""

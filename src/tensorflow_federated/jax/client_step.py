@@ -14,9 +14,10 @@ from jax import lax
 
 from tensorflow_federated.compiler import plan
 from tensorflow_federated.core import dtypes, ir, shapes, traversal
-from tensorflow_federated.core.types import SequenceType, TensorType, Type
+from tensorflow_federated.core.types import SequenceType, StructType, TensorType, Type
 from tensorflow_federated.execution import (
     backends,
+    kept_values,
     local_programs,
     selections,
     sequences,
@@ -24,10 +25,10 @@ from tensorflow_federated.execution import (
 from tensorflow_federated.execution import leaves as tensor_leaves
 from tensorflow_federated.execution.settings import Settings
 from tensorflow_federated.jax import (
+    devices,
     domain,
     executables,
     exported_functions,
-    kept_arrays,
     lanes,
     layout,
     masking,
@@ -126,9 +127,9 @@ class Kept:
 
     def __init__(self) -> None:
         """Keeps nothing yet."""
-        chunks, stores = kept_arrays.limits()
-        self.chunks = kept_arrays.KeptArrays(chunks)
-        self.stores = kept_arrays.KeptArrays(stores)
+        chunks, stores = devices.limits()
+        self.chunks = kept_values.KeptValues(chunks)
+        self.stores = kept_values.KeptValues(stores)
 
 
 class Prepared(NamedTuple):
@@ -177,6 +178,15 @@ class ClientLoop:
             next(remaining) if isinstance(leaf, SequenceType) else None
             for leaf in self._input_leaves
         ]
+        self._has_stages = any(
+            isinstance(leaf, SequenceType)
+            and use is not None
+            # Single examples are always of one size.
+            and sequences.is_batched(leaf.element)
+            and use.reads
+            and not use.takes_masks
+            for leaf, use in zip(self._input_leaves, its_uses, strict=True)
+        )
         self._layouts = [
             layout.SequenceLayout(leaf.element, use.takes_masks, data.stores, data.chunks)
             if isinstance(leaf, SequenceType) and use is not None
@@ -200,6 +210,11 @@ class ClientLoop:
             [
                 "one XLA program that loops over the clients of a chunk and their batches",
                 *(["masked last batches"] if self._has_masks else []),
+                *(
+                    ["batches of several sizes in stages, a program each"]
+                    if self._has_stages
+                    else []
+                ),
                 *([f"{self._lanes} clients side by side"] if self._lanes > 1 else []),
                 *(["products in bfloat16"] if self._settings.mixed_precision else []),
                 *(["convolutions in NHWC"] if self._rewrites_convolutions() else []),
@@ -214,7 +229,7 @@ class ClientLoop:
             for leaf in tensor_leaves.flatten(value, slot.type)
         ]
         with precision.with_64_bits(True):
-            return jax.device_put(flat)
+            return [jax.device_put(leaf) if leaf.nbytes > _LARGE_BYTES else leaf for leaf in flat]
 
     def prepare(self, clients: Sequence[Sequence[Any]]) -> Prepared | None:
         """The data of a chunk on the device; None if it has no shape that a program can have."""
@@ -225,11 +240,13 @@ class ClientLoop:
         if not clients:
             return Prepared(0, [], None, [])
         capacity = self._capacity_for(count)
-        rows = [
-            [tensor_leaves.flatten(value, slot.type) for value in values]
-            for slot, values in zip(self._step.inputs, clients, strict=True)
-        ]
-        by_leaf = [list(each) for slot_rows in rows for each in zip(*slot_rows, strict=True)]
+        by_leaf: list[Sequence[Any]] = []
+        for slot, values in zip(self._step.inputs, clients, strict=True):
+            if isinstance(slot.type, StructType):
+                each = [tensor_leaves.flatten(value, slot.type) for value in values]
+                by_leaf += zip(*each, strict=True)
+            else:
+                by_leaf.append(values)
         inputs: list[Any] = []
         lengths = np.zeros(count, np.int64)
         runs: list[layout.Runs | None] = [None] * len(by_leaf)
@@ -240,13 +257,13 @@ class ClientLoop:
                 if its_layout is None:
                     inputs.append(_stacked(values, leaf, capacity))
                     continue
-                columns = [sequence.columns() for sequence in values]
-                present = [each for each in columns if each is not None]
-                if len(present) < len(columns):
+                laid_out = its_layout.lay_out(values, capacity)
+                if laid_out is None:
                     return None
-                data, runs[position] = its_layout.lay_out(present, capacity)
+                data, runs[position] = laid_out
                 inputs.append(data)
-                lengths += [len(each) for each in present]
+                if self._lanes > 1:
+                    lengths += np.diff(data.bounds[: count + 1])
         order = None if any(runs) else self._order(lengths, capacity)
         return Prepared(capacity, inputs, order, runs)
 
@@ -275,11 +292,11 @@ class ClientLoop:
             else:
                 arguments = (all_keys, np.int32(len(keys)), order, broadcast, starts, inputs)
                 done = self._programs.run(self._run, (order is None,), arguments)
-            totals, are_keys_offered = jax.device_get(done)
+            totals, are_keys_offered = _on_host(done)
         if not are_keys_offered:
             raise selections.key_error("expected keys that are at least 0 and less than max_key")
-        leaves = (leaf[()] for leaf in totals)
-        return tuple(tensor_leaves.unflatten(leaves, each) for each in self._accumulator_types)
+        leaves = iter(totals)
+        return tuple([tensor_leaves.unflatten(leaves, each) for each in self._accumulator_types])
 
     def _starts(self, zeros: Sequence[Any]) -> list[Any]:
         """What accumulation starts from, leaf by leaf, large arrays on the device."""
@@ -289,8 +306,10 @@ class ClientLoop:
             for leaf in tensor_leaves.flatten(zero, zero_type)
         ]
         return [
-            self._stores.get([leaf], functools.partial(jax.device_put, leaf), leaf.nbytes)
-            if leaf.nbytes > _LARGE_BYTES and not kept_arrays.is_used_in_place(leaf)
+            self._stores.get_or_make(
+                "leaf", functools.partial(jax.device_put, leaf), leaf.nbytes, [leaf]
+            )
+            if leaf.nbytes > _LARGE_BYTES and not devices.is_used_in_place(leaf)
             else leaf
             for leaf in leaves
         ]
@@ -378,12 +397,21 @@ class ClientLoop:
 
     def _rewrites_convolutions(self) -> bool:
         """Whether there are convolutions, and it is a processor that runs them."""
-        if kept_arrays.default_device().platform != "cpu":
+        if devices.default_device().platform != "cpu":
             return False
         return any(
             isinstance(node, ir.Local) and executables.has_convolutions(node.computation)
             for node in traversal.iterate(self._step.body)
         )
+
+
+def _on_host(done: tuple[list[Any], Any]) -> tuple[list[Any], bool]:
+    """The totals of a chunk as arrays and scalars of NumPy, and whether all keys were offered."""
+    totals, are_keys_offered = done
+    if devices.default_device().platform != "cpu":
+        for leaf in totals:
+            leaf.copy_to_host_async()
+    return [np.asarray(leaf)[()] for leaf in totals], bool(are_keys_offered)
 
 
 def _size_of(type_signature: Type) -> int:
@@ -397,7 +425,7 @@ def _size_of(type_signature: Type) -> int:
 def _stacked(values: Sequence[Any], leaf: Type, capacity: int) -> np.ndarray:
     assert isinstance(leaf, TensorType)
     sizes = [size or 0 for size in leaf.shape or ()]
-    stacked = kept_arrays.aligned_empty([capacity, *sizes], np.dtype(leaf.dtype))
+    stacked = devices.aligned_empty([capacity, *sizes], np.dtype(leaf.dtype))
     for client, value in enumerate(values):
         stacked[client] = value
     return stacked

@@ -14,7 +14,7 @@ from tensorflow_federated.core.local_computations import LocalComputation
 from tensorflow_federated.core.types import TensorType, Type
 from tensorflow_federated.execution import leaves as tensor_leaves
 from tensorflow_federated.execution import random_keys
-from tensorflow_federated.jax import application
+from tensorflow_federated.jax import application, masked_forms
 
 Step = Callable[[Any, Any], Any]
 
@@ -51,8 +51,8 @@ class ColumnSequence:
       columns: one array for each leaf of the element type.
       rows: int32[n,b], the rows of each batch; int32[n], the row of each element, where elements
         are no batches.
-      starts: int32[n], the first row of each batch whose rows are one after the other, `ANYWHERE`
-        for others; None if that is not known of any.
+      starts: int32[n], the first row of each batch whose rows, those that count, are one after the
+        other, `ANYWHERE` for others; None if that is not known of any.
       counts: int32[n], how many rows of each batch count; None if all do.
       first: the first of the elements, an int32 scalar.
       last: one more than the last element.
@@ -139,7 +139,7 @@ class TracedDomain:
         """Makes a computation part of the trace."""
         match argument:
             case (state, PaddedBatch(value=batch, count=count)):
-                return application.apply_masked(computation, state, batch, count)
+                return masked_forms.apply(computation, state, batch, count)
             case _:
                 return application.apply(computation, argument)
 

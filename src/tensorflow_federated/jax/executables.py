@@ -14,8 +14,9 @@ from tensorflow_federated.execution import profiling
 from tensorflow_federated.jax import (
     application,
     convolutions,
+    dense_gradients,
+    devices,
     jaxprs,
-    kept_arrays,
     mixed_precision,
     precision,
     structures,
@@ -99,14 +100,14 @@ def compile_loop(
     Returns:
       A function of such arguments.
     """
-    is_processor = kept_arrays.default_device().platform == "cpu"
+    is_processor = devices.default_device().platform == "cpu"
     options = _OPTIONS_ON_PROCESSOR if is_processor else None
     traced = jax.jit(function, keep_unused=True).trace(*arguments)
     rewritten = traced.jaxpr
     if in_mixed_precision:
         rewritten = mixed_precision.in_bfloat16(rewritten)
     if is_processor:
-        rewritten = convolutions.in_canonical_layout(rewritten)
+        rewritten = dense_gradients.in_fast_order(convolutions.in_canonical_layout(rewritten))
     if rewritten is traced.jaxpr:
         return traced.lower().compile(compiler_options=options)
     structure = jax.tree.structure(traced.out_info)

@@ -8,6 +8,7 @@ not enough, all of them.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -16,14 +17,24 @@ import jax
 import jax.export
 import jax.numpy as jnp
 import numpy as np
-from jax.extend import core
 
 from tensorflow_federated.core import errors, ir, traversal
 from tensorflow_federated.core.byte_format import Limits, Reader, Writer
 from tensorflow_federated.core.local_computations import LocalComputation
+from tensorflow_federated.core.tensor_encoding import read_tensor, write_tensor
 from tensorflow_federated.core.types import FunctionType, StructType, TensorType, Type
 from tensorflow_federated.execution import leaves as tensor_leaves
-from tensorflow_federated.jax import application, convolutions, precision, stablehlo, structures
+from tensorflow_federated.jax import (
+    application,
+    captured_arrays,
+    convolutions,
+    dense_gradients,
+    masked_forms,
+    mixed_precision,
+    precision,
+    stablehlo,
+    structures,
+)
 
 _PLATFORMS = ("cpu", "cuda", "tpu")
 _SYMBOLIC_SHAPE = re.compile(r"[a-z0-9_ ,()*+-]*\Z")
@@ -39,6 +50,8 @@ _NAMINGS: tuple[Callable[[int, int], str], ...] = (
     lambda array, axis: "n - 1",
     lambda array, axis: "n",
 )
+
+_SHARED_NAMING = 2
 
 
 class ExportedFunction:
@@ -75,29 +88,63 @@ class ExportedFunction:
 def are_in(programs: Sequence[ir.Node]) -> bool:
     """Whether a program has a computation that was read from bytes."""
     return any(
-        isinstance(node, ir.Local)
-        and isinstance(node.computation.function, application.JaxFunction)
-        and isinstance(node.computation.function.function, ExportedFunction)
+        isinstance(node, ir.Local) and is_exported(node.computation)
         for program in programs
         for node in traversal.iterate(program)
     )
 
 
-def encode(computation: LocalComputation) -> bytes:
-    """Turns the function of a JAX computation into bytes; see `execution.backends.Backend`."""
+def is_exported(computation: LocalComputation) -> bool:
+    """Whether the function of a computation was read from bytes."""
+    function = computation.function
+    return isinstance(function, application.JaxFunction) and isinstance(
+        function.function, ExportedFunction
+    )
+
+
+def encode(computation: LocalComputation, in_mixed_precision: bool = False) -> bytes:
+    """Turns the function of a JAX computation into bytes; see `execution.backends.Backend`.
+
+    Args:
+      computation: the computation.
+      in_mixed_precision: whether it is to multiply in bfloat16.
+
+    Returns:
+      The bytes.
+
+    Raises:
+      WireError: if it cannot travel.
+    """
     function: application.JaxFunction = computation.function
     if isinstance(function.function, ExportedFunction):
         return function.function.data
-    writer = Writer()
-    _write(writer, _exported(computation))
-    writer.flag(function.masked is not None)
-    if function.masked is not None:
-        _write(writer, _exported(_masked_step(computation)))
-    return bytes(writer.data)
+    writer, masked_writer, naming = Writer(), Writer(), 0
+    masked = masked_forms.find(computation)
+    masked_writer.flag(masked is not None)
+    if masked is not None:
+        # All arrays of a batch have the same rows, with a mask or without.
+        naming = _export_somehow(
+            _masked_step(computation, masked), _SHARED_NAMING, in_mixed_precision, masked_writer
+        )
+    else:
+        _check_sizes(computation)
+    _export_somehow(computation, naming, in_mixed_precision, writer)
+    return bytes(writer.data + masked_writer.data)
 
 
-def _write(writer: Writer, exported: tuple[list[str], jax.export.Exported]) -> None:
-    shapes, function = exported
+def _check_sizes(computation: LocalComputation) -> None:
+    """Refuses a function that tells sizes apart, which no program for all of them can do."""
+    size = masked_forms.differing_size(computation)
+    if size is not None:
+        raise errors.WireError(
+            f"the JAX computation `{computation.name}` cannot be turned into bytes.",
+            problems=[f"for batches of {size} it does something else than for other sizes"],
+            signature=computation.type_signature.compact_representation(),
+            fix="branch on the size with `jax.numpy.where` or `jax.lax.cond`, not with `if`.",
+        )
+
+
+def _write(writer: Writer, shapes: Sequence[str], function: jax.export.Exported) -> None:
     writer.unsigned(function.calling_convention_version)
     writer.flag(function.uses_global_constants)
     writer.unsigned(len(function.platforms))
@@ -142,13 +189,13 @@ def _masked_type(type_signature: FunctionType) -> FunctionType | None:
     return FunctionType(StructType([state, batch, TensorType(np.int32)]), type_signature.result)
 
 
-def _masked_step(computation: LocalComputation) -> LocalComputation:
+def _masked_step(
+    computation: LocalComputation, masked: masked_forms.MaskedStep
+) -> LocalComputation:
     """The masked form of a step as a computation of its own."""
     function: application.JaxFunction = computation.function
     type_signature = _masked_type(computation.type_signature)
     assert type_signature is not None
-    assert function.masked is not None
-    masked = function.masked
     return LocalComputation(
         "jax",
         application.JaxFunction(lambda argument: masked(*argument), function.uses_64_bits),
@@ -159,6 +206,7 @@ def _masked_step(computation: LocalComputation) -> LocalComputation:
 
 def _read(reader: Reader, type_signature: FunctionType, name: str) -> Callable[..., Any]:
     """Reads a function of flat arrays."""
+    arrays, array_types = _read_arrays(reader)
     version, uses_global_constants = reader.unsigned(), reader.flag()
     oldest = jax.export.minimum_supported_calling_convention_version
     newest = jax.export.maximum_supported_calling_convention_version
@@ -174,7 +222,14 @@ def _read(reader: Reader, type_signature: FunctionType, name: str) -> Callable[.
     result_shapes = [_read_shape(reader) for _ in results]
     text = str(reader.blob(), "utf-8", "replace")
     try:
-        template = _template(parameters, shapes, results, result_shapes, platforms)
+        array_shapes = [",".join(map(str, array.shape)) for array in arrays]
+        template = _template(
+            (*array_types, *parameters),
+            [*array_shapes, *shapes],
+            results,
+            result_shapes,
+            platforms,
+        )
         main_type = stablehlo.main_type_of(template.mlir_module_serialized)
         module = stablehlo.from_text(text, main_type)
     except stablehlo.ModuleError as error:
@@ -187,7 +242,20 @@ def _read(reader: Reader, type_signature: FunctionType, name: str) -> Callable[.
         calling_convention_version=version,
         uses_global_constants=uses_global_constants,
     )
-    return exported.call
+    return functools.partial(exported.call, *arrays) if arrays else exported.call
+
+
+def _read_arrays(reader: Reader) -> tuple[list[Any], list[TensorType]]:
+    """The arrays that the function had captured, and their types."""
+    arrays: list[Any] = []
+    types: list[TensorType] = []
+    for _ in range(reader.count("arrays")):
+        array, dtype = read_tensor(reader)
+        arrays.append(array)
+        types.append(TensorType(dtype, array.shape))
+        if not structures.is_jax_type(types[-1]):
+            reader.fail(f"a JAX computation has no {types[-1].compact_representation():.80}")
+    return arrays, types
 
 
 def _error(name: str, problem: str) -> errors.WireError:
@@ -196,8 +264,20 @@ def _error(name: str, problem: str) -> errors.WireError:
     )
 
 
-def _exported(computation: LocalComputation) -> tuple[list[str], jax.export.Exported]:
-    """The exported function, and the shapes of its flat arguments."""
+def _export_somehow(
+    computation: LocalComputation, first_naming: int, in_mixed_precision: bool, writer: Writer
+) -> int:
+    """Writes a function, its dimensions named in the first way that it can be traced with.
+
+    Args:
+      computation: the computation.
+      first_naming: the way of naming that is tried first.
+      in_mixed_precision: whether it is to multiply in bfloat16.
+      writer: what is written to.
+
+    Returns:
+      The way of naming.
+    """
     type_signature = computation.type_signature
     parameter = type_signature.parameter
     parameters = () if parameter is None else tensor_leaves.leaf_types(parameter)
@@ -207,19 +287,32 @@ def _exported(computation: LocalComputation) -> tuple[list[str], jax.export.Expo
         result = application.apply(computation, argument)
         return tuple(tensor_leaves.flatten(result, type_signature.result))
 
-    def flat(*arrays: Any) -> list[Any]:
-        # Whoever runs the bytes can look into them no more.
-        traced = jax.make_jaxpr(applied)(*arrays)
-        return core.jaxpr_as_fun(convolutions.in_canonical_layout(traced))(*arrays)
-
     failure: Exception | None = None
-    for shapes in _shapes_to_try(parameters):
+    for naming, shapes in _shapes_to_try(parameters, first_naming):
+        specs = _specs(parameters, shapes)
+        try:
+            with precision.with_64_bits(True):
+                # Whoever runs the bytes can look into them no more.
+                function = jax.make_jaxpr(applied)(*specs)
+                if in_mixed_precision:
+                    function = mixed_precision.in_bfloat16(function)
+                function = dense_gradients.in_fast_order(convolutions.in_canonical_layout(function))
+                taking_arrays, arrays = captured_arrays.split(function)
+        except Exception as error:
+            # Which errors JAX raises for what a function asks of a symbol, it does not say.
+            failure = error
+            continue
         for platforms in (_PLATFORMS, _PLATFORMS[:1]):
             try:
-                return shapes, _export(flat, _specs(parameters, shapes), platforms)
+                exported = _export(taking_arrays, [*arrays, *specs], platforms)
             except Exception as error:
-                # Which errors JAX raises for what it cannot export, it does not say.
                 failure = error
+                continue
+            writer.unsigned(len(arrays))
+            for array in arrays:
+                write_tensor(writer, array, array.dtype)
+            _write(writer, shapes, exported)
+            return naming
     assert failure is not None
     raise errors.WireError(
         f"the JAX computation `{computation.name}` cannot be turned into bytes.",
@@ -238,10 +331,15 @@ def _export(
         return jax.export.export(jax.jit(flat, keep_unused=True), platforms=platforms)(*specs)
 
 
-def _shapes_to_try(parameters: Sequence[Type]) -> Iterator[list[str]]:
-    """The shapes of all parameters, in the words of `jax.export`; the most general first."""
+def _shapes_to_try(
+    parameters: Sequence[Type], first_naming: int
+) -> Iterator[tuple[int, list[str]]]:
+    """The shapes of all parameters, in the words of `jax.export`; the most general first.
+
+    With each comes the position of the way in which its dimensions are named.
+    """
     tried: list[list[str]] = []
-    for naming in _NAMINGS:
+    for position, naming in enumerate(_NAMINGS[first_naming:], first_naming):
         shapes = [
             ",".join(
                 naming(array, axis) if size is None else str(size)
@@ -251,7 +349,7 @@ def _shapes_to_try(parameters: Sequence[Type]) -> Iterator[list[str]]:
         ]
         if shapes not in tried:
             tried.append(shapes)
-            yield shapes
+            yield position, shapes
 
 
 def _shape(tensor_type: Type) -> tuple[int | None, ...]:

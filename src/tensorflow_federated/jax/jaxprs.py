@@ -102,22 +102,27 @@ def equations(jaxpr: core.ClosedJaxpr | core.Jaxpr) -> Iterator[core.JaxprEqn]:
                     yield from equations(inner)
 
 
+def called(equation: core.JaxprEqn) -> core.ClosedJaxpr | None:
+    """The function that an operation does no more than call; None if it is another operation."""
+    if equation.primitive.name not in _CALLS:
+        return None
+    params = equation.params
+    function = params["jaxpr"] if "jaxpr" in params else params["call_jaxpr"]
+    return function if isinstance(function, core.ClosedJaxpr) else core.ClosedJaxpr(function, ())
+
+
 def _applied(
     equation: core.JaxprEqn, operands: Sequence[Any], rules: Mapping[str, Rule]
 ) -> Sequence[Any]:
     """The results of an operation that is kept; functions inside of it are rewritten."""
     primitive = equation.primitive
-    if primitive.name in _CALLS:
-        return evaluate(_called(equation.params), operands, rules)
+    function = called(equation)
+    if function is not None:
+        return evaluate(function, operands, rules)
     params = {name: _rewritten_param(value, rules) for name, value in equation.params.items()}
     with equation.ctx.manager:
         results = primitive.bind(*operands, **params)
     return results if primitive.multiple_results else [results]
-
-
-def _called(params: Mapping[str, Any]) -> core.ClosedJaxpr:
-    called = params["jaxpr"] if "jaxpr" in params else params["call_jaxpr"]
-    return called if isinstance(called, core.ClosedJaxpr) else core.ClosedJaxpr(called, ())
 
 
 def _rewritten_param(value: Any, rules: Mapping[str, Rule]) -> Any:

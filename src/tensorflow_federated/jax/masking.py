@@ -12,7 +12,7 @@ from tensorflow_federated.core.local_computations import LocalComputation
 from tensorflow_federated.core.types import SequenceType, Type
 from tensorflow_federated.execution import leaves as tensor_leaves
 from tensorflow_federated.execution import local_programs, sums
-from tensorflow_federated.jax import application
+from tensorflow_federated.jax import masked_forms
 
 
 class CannotCompileError(Exception):
@@ -100,7 +100,7 @@ class _OpaqueDomain:
         return _Opaque()
 
     def call(self, computation: LocalComputation, argument: Any) -> _Opaque:
-        has_mask = application.has_masked_form(computation)
+        has_mask = masked_forms.find(computation) is not None
         for part in _parts(argument):
             if isinstance(part, _Element):
                 is_the_batch = has_mask and len(argument) == 2 and part is argument[1]

@@ -1,5 +1,7 @@
 """Client steps over batches of several sizes that may not be padded: one size after the other.
 
+So run steps for which no masked form is found, such as one with a median; see `masked_forms`.
+
 A program has the shapes of its batches, and one that had those of all sizes would be compiled anew
 for each cohort. So there is one program for each size, which takes the states of some clients
 through their next batches of that size; one that these states start from; and one that makes the

@@ -35,6 +35,14 @@ def current() -> tuple[Any, ...]:
     return tuple([getattr(jax.config, name) for name in _MANAGERS])
 
 
+def is_debugging() -> bool:
+    """Whether JAX is to stop at single operations of a function, in this thread."""
+    return any(
+        getattr(jax.config, name)
+        for name in ("jax_debug_infs", "jax_debug_nans", "jax_disable_jit")
+    )
+
+
 def captured() -> Callable[[], contextlib.AbstractContextManager[None]]:
     """See `execution.thread_states.Capture`."""
     options = current()

@@ -73,6 +73,11 @@ class TensorFlowBackend:
         """Compiles a step into one loop over clients and their batches, if it can."""
         return client_step.compile_client_step(step, settings)
 
+    def as_sent(self, step: plan.ClientStep, settings: Settings, is_sent: bool) -> plan.ClientStep:
+        """The step itself: its graphs are the same after they were sent."""
+        del settings, is_sent
+        return step
+
     def process_options(self) -> dict[str, Any]:
         """How TensorFlow is set up in this process."""
         return process_options.process_options()

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from typing import Any
 
 import tensorflow as tf
 
 from tensorflow_federated.core import errors
+from tensorflow_federated.execution import client_threads
 from tensorflow_federated.tensorflow import kernel_threads
 
 _THREADS = "intra_op_threads"
@@ -17,17 +17,20 @@ _THREADS = "intra_op_threads"
 def process_options() -> dict[str, Any]:
     """See `execution.backends.Backend`."""
     # With several threads a kernel adds in another order than with one.
-    return {_THREADS: kernel_threads.chosen() or os.cpu_count()}
+    return {_THREADS: kernel_threads.chosen() or client_threads.available_cores()}
 
 
 def set_process_options(options: Mapping[str, Any]) -> None:
     """See `execution.backends.set_up`."""
     threads = int(options[_THREADS])
-    if process_options()[_THREADS] == threads:
+    if kernel_threads.chosen() == threads:
         return
     try:
+        # Also where it is what TensorFlow would choose: nobody is to choose otherwise later.
         tf.config.threading.set_intra_op_parallelism_threads(threads)
     except RuntimeError as error:
+        if process_options()[_THREADS] == threads:
+            return
         raise errors.BackendError(
             "TensorFlow has begun to work with another number of threads than where the program "
             "was made.",

@@ -25,7 +25,7 @@ from tensorflow_federated.core import (
 from tensorflow_federated.core.computations import ConcreteComputation
 from tensorflow_federated.core.types import StructWithPythonType, TensorType, Type
 from tensorflow_federated.jax import application, mistakes, precision, structures
-from tensorflow_federated.learning.models import jax_masking, jax_passes
+from tensorflow_federated.learning.models import jax_passes
 from tensorflow_federated.learning.models.jax_passes import Outcome, Pass, Values
 from tensorflow_federated.learning.models.local_loops import EvalLoop, JaxModelSpec, TrainLoop
 from tensorflow_federated.learning.optimizers.optimizer import Optimizer
@@ -141,7 +141,7 @@ def _step(
     *,
     training: bool,
 ) -> ConcreteComputation:
-    """The step of a loop, with its masked form if the model has one."""
+    """The step of a loop."""
     model_pass = Pass(
         spec.model, spec.metrics_type, training=training, uses_64_bits=spec.uses_64_bits
     )
@@ -152,17 +152,7 @@ def _step(
 
     step.__name__ = "train_on_batch" if training else "evaluate_batch"
     _check(spec, step, state_type)
-    masking = jax_masking.find(model_pass, spec.weights_type, spec.metrics_type, spec.batch_type)
-
-    def masked(state: State, batch: Any, count: Any) -> State:
-        values, next_key = _values(state)
-        assert masking is not None
-        outcome = model_pass.over_first_rows(values, batch, count, masking)
-        return advance(state, outcome, next_key)
-
-    return jax_backend.step_computation(
-        step, state_type, spec.batch_type, None if masking is None else masked
-    )
+    return jax_backend.step_computation(step, state_type, spec.batch_type)
 
 
 def _values(state: State) -> tuple[Values, Any]:
