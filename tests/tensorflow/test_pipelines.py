@@ -131,6 +131,35 @@ def test_a_recorded_dataset_iterates_as_the_ordinary_one(count, stages):
     assert iterated(recorded) == expected
 
 
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.integers(0, 23), st.lists(STAGES, max_size=6))
+def test_rows_are_counted_before_they_are_read(count, stages):
+    for first in (tf.data.Dataset.from_tensor_slices, recorded_datasets.of_client):
+        dataset = apply(first(source(count)), stages)
+        sequence = datasets.convert(dataset, types.to_type(dataset.element_spec))
+        counted = sequence.known_row_count
+        if counted is not None:
+            columns = sequence.columns()
+            assert columns is not None
+            assert counted == columns.row_count
+
+
+@pytest.mark.parametrize(
+    ("stages", "rows"),
+    [
+        ((), 23),
+        ((pipelines.Batch(5, False),), 23),
+        ((pipelines.Batch(5, True), pipelines.Skip(1)), 15),
+        ((pipelines.Repeat(2), pipelines.Shuffle(9, 0, 0, True), pipelines.Batch(5, False)), 46),
+        ((pipelines.Batch(5, False), pipelines.Shard(2, 0)), 13),
+        ((pipelines.Batch(5, False), pipelines.Repeat(3), pipelines.Take(7)), None),
+        ((pipelines.Repeat(-1), pipelines.Take(7)), None),
+    ],
+)
+def test_the_rows_of_pipelines(stages, rows):
+    assert pipelines.row_count(23, stages) == rows
+
+
 RANGE = tf.data.Dataset.range
 RECOGNISED = {
     "slices": lambda: tf.data.Dataset.from_tensor_slices((np.ones((3, 2)), [b"a", b"b", b"c"])),

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 import tensorflow as tf
@@ -23,6 +23,8 @@ from tensorflow_federated.tensorflow import (
     tracing,
     type_specs,
 )
+
+_T = TypeVar("_T")
 
 # TensorFlow only stores and casts these; its loops on a processor do not carry them.
 _NOT_IN_LOOPS = frozenset({"int4", "uint4", "float8_e4m3fn", "float8_e5m2"})
@@ -100,6 +102,25 @@ def _accumulator_type(aggregate: plan.Aggregate) -> Type:
     return aggregate.accumulate.type_signature.result
 
 
+class _Placed:
+    """What all chunks of a call start from, as tensors."""
+
+    def __init__(self, tensors: list[tf.Tensor]) -> None:
+        """Takes the broadcast values."""
+        self.tensors = tensors
+        self._first: tuple[Sequence[Any], list[tf.Tensor]] | None = None
+
+    def zeros(
+        self, zeros: Sequence[Any], make: Callable[[Sequence[Any]], list[tf.Tensor]]
+    ) -> list[tf.Tensor]:
+        """The tensors of what is accumulated on, made once for those that all chunks have."""
+        first = self._first
+        if first is None:
+            # Two threads may both make them, which does no harm.
+            first = self._first = zeros, make(zeros)
+        return first[1] if first[0] is zeros else make(zeros)
+
+
 class ClientLoop:
     """A client step over the clients of a chunk; see `execution.backends.CompiledStep`."""
 
@@ -125,13 +146,15 @@ class ClientLoop:
         self._lock = threading.Lock()
         self._traced: Any = None
 
-    def place(self, broadcast: Sequence[Any]) -> list[tf.Tensor]:
+    def place(self, broadcast: Sequence[Any]) -> _Placed:
         """The broadcast values as flat tensors."""
-        return [
-            tensor
-            for slot, value in zip(self._step.broadcast, broadcast, strict=True)
-            for tensor in arrays.to_tensors(value, slot.type)
-        ]
+        return _Placed(
+            [
+                tensor
+                for slot, value in zip(self._step.broadcast, broadcast, strict=True)
+                for tensor in arrays.to_tensors(value, slot.type)
+            ]
+        )
 
     def prepare(self, clients: Sequence[Sequence[Any]]) -> list[tf.Tensor] | None:
         """The data of a chunk end to end; None if that of a client has no columns."""
@@ -145,20 +168,26 @@ class ClientLoop:
 
     def run(
         self,
-        broadcast: list[tf.Tensor],
+        broadcast: _Placed,
         zeros: Sequence[Any],
         prepared: list[tf.Tensor],
         keys: np.ndarray,
     ) -> tuple[Any, ...]:
         """Runs the step for each client in order and accumulates."""
-        tensors = [tf.constant(keys, tf.int64), *broadcast]
-        for zero_type, zero in zip(self._accumulator_types, zeros, strict=True):
-            tensors.extend(arrays.to_tensors(zero, zero_type))
-        results = iter(self._function()([*tensors, *prepared]))
+        starts = broadcast.zeros(zeros, self._zero_tensors)
+        tensors = [tf.constant(keys, tf.int64), *broadcast.tensors, *starts, *prepared]
+        results = iter(self._function()(tensors))
         return tuple(
-            arrays.from_tensors(_take(results, len(_leaves(each))), each)
+            tensor_leaves.unflatten(_take(results, len(_leaves(each))), each)
             for each in self._accumulator_types
         )
+
+    def _zero_tensors(self, zeros: Sequence[Any]) -> list[tf.Tensor]:
+        return [
+            tensor
+            for zero_type, zero in zip(self._accumulator_types, zeros, strict=True)
+            for tensor in arrays.to_tensors(zero, zero_type)
+        ]
 
     def _function(self) -> Any:
         with self._lock:
@@ -207,5 +236,5 @@ class ClientLoop:
         )[1:]
 
 
-def _take(tensors: Iterator[tf.Tensor], count: int) -> list[tf.Tensor]:
-    return [next(tensors) for _ in range(count)]
+def _take(values: Iterator[_T], count: int) -> list[_T]:
+    return [next(values) for _ in range(count)]

@@ -7,6 +7,8 @@ drawing from the seed.
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -27,6 +29,7 @@ from tensorflow_federated.tensorflow import (
     type_specs,
 )
 from tensorflow_federated.tensorflow.pipeline_columns import ElementSpec, Store
+from tensorflow_federated.tensorflow.recognition import Pipeline
 
 # How many elements of a known shape are read together: TensorFlow may make room for all of them
 # before it reads the first.
@@ -57,14 +60,42 @@ def convert(dataset: tf.data.Dataset, element_type: Type) -> sequences.Sequence:
             problems=differences,
             fix="check `dataset.element_spec`: names, order, dtypes and shapes have to fit.",
         )
-    kept = kept_columns.default.get(dataset, element_type)
+    kept = kept_columns.kept.get(element_type, [dataset])
+    recognise = functools.cache(lambda: _pipeline(dataset))
     return sequences.Sequence.from_dataset(
         dataset,
         element_type,
-        load=lambda: read(dataset, element_type),
+        load=lambda: read(dataset, element_type, recognise),
         client_id=recorded_datasets.client_id_of(dataset),
-        row_count=None if kept is None else kept.known_row_count,
+        row_count=(lambda: _row_count(recognise(), dataset, element_type))
+        if kept is None
+        else kept.known_row_count,
     )
+
+
+def _pipeline(dataset: tf.data.Dataset) -> Pipeline | None:
+    """The pipeline of a dataset that was recorded, or whose objects are of the usual form."""
+    recording = recorded_datasets.recording_of(dataset)
+    if recording is not None:
+        return recording.pipeline
+    return kept_columns.kept.get(_PIPELINE, [dataset]) or dataset_objects.recognise(dataset)
+
+
+def _row_count(
+    pipeline: Pipeline | None, dataset: tf.data.Dataset, element_type: Type
+) -> int | None:
+    """The rows that a pipeline gives, or its elements that have none; None if that is not known."""
+    if pipeline is None:
+        return None
+    recording = recorded_datasets.recording_of(dataset)
+    rows = None if recording is None else recording.rows
+    source = len(pipeline.leaves[0]) if rows is None else len(rows)
+    count = pipelines.row_count(source, pipeline.stages)
+    if count is None or not pipeline.is_batched or sequences.is_batched(element_type):
+        return count
+    # Full batches of one size are elements of known shapes.
+    sizes = [stage.size for stage in pipeline.stages if isinstance(stage, pipelines.Batch)]
+    return count // sizes[0]
 
 
 def _element_spec(dataset: tf.data.Dataset) -> ElementSpec:
@@ -94,12 +125,17 @@ def _restored(dataset: tf.data.Dataset, graph: bytes | None) -> tf.data.Dataset:
     return tf.data.experimental.from_variant(copied, dataset.element_spec)
 
 
-def read(dataset: tf.data.Dataset, element_type: Type) -> sequences.Sequence | None:
+def read(
+    dataset: tf.data.Dataset,
+    element_type: Type,
+    recognise: Callable[[], Pipeline | None] | None = None,
+) -> sequences.Sequence | None:
     """Reads a whole dataset, afresh, into columns where the element type allows it.
 
     Args:
       dataset: the dataset.
       element_type: the type of its elements.
+      recognise: gives its pipeline, if that is known without its graph; None to find it out here.
 
     Returns:
       A sequence of columns or of elements; None if the dataset has no end.
@@ -108,7 +144,7 @@ def read(dataset: tf.data.Dataset, element_type: Type) -> sequences.Sequence | N
     try:
         if recording is not None:
             return _worked_out(recording, element_type)
-        return _recognised(dataset, element_type)
+        return _recognised(dataset, element_type, recognise or (lambda: _pipeline(dataset)))
     except pipelines.EndlessError:
         return None
     except pipelines.UnknownOrderError:
@@ -127,12 +163,14 @@ def _worked_out(
     return _sequence(columns, element_type, recording.client_id)
 
 
-def _recognised(dataset: tf.data.Dataset, element_type: Type) -> sequences.Sequence | None:
+def _recognised(
+    dataset: tf.data.Dataset, element_type: Type, recognise: Callable[[], Pipeline | None]
+) -> sequences.Sequence | None:
     """What a dataset gives, which is recognised if it is of the usual form."""
-    kept = kept_columns.default.get(dataset, element_type)
+    kept = kept_columns.kept.get(element_type, [dataset])
     if kept is not None:
         return kept
-    pipeline = kept_columns.default.get(dataset, _PIPELINE) or dataset_objects.recognise(dataset)
+    pipeline = recognise()
     if pipeline is None:
         graph, is_closed = dataset_graphs.write(dataset)
         pipeline = recognition.recognise(graph) if graph is not None and is_closed else None
@@ -144,9 +182,9 @@ def _recognised(dataset: tf.data.Dataset, element_type: Type) -> sequences.Seque
         return _opaque(dataset, element_type)
     sequence = _sequence(columns, element_type, recorded_datasets.client_id_of(dataset))
     if pipelines.is_seeded(pipeline.stages):
-        kept_columns.default.put(dataset, element_type, sequence)
+        kept_columns.keep(dataset, element_type, sequence)
     else:
-        kept_columns.default.put(dataset, _PIPELINE, pipeline)
+        kept_columns.keep(dataset, _PIPELINE, pipeline)
     return sequence
 
 
@@ -165,7 +203,7 @@ def _opaque(
     is_closed: bool | None = None,
 ) -> sequences.Sequence | None:
     """What a dataset gives that only TensorFlow can read."""
-    kept = kept_columns.default.get(dataset, element_type)
+    kept = kept_columns.kept.get(element_type, [dataset])
     if kept is not None:
         return kept
     if dataset.cardinality() == tf.data.INFINITE_CARDINALITY:
@@ -174,7 +212,7 @@ def _opaque(
         graph, is_closed = dataset_graphs.write(dataset)
     sequence = _read(_restored(dataset, graph), element_type)
     if graph is not None and is_closed and dataset_graphs.repeats(graph):
-        kept_columns.default.put(dataset, element_type, sequence)
+        kept_columns.keep(dataset, element_type, sequence)
     return sequence
 
 

@@ -12,9 +12,10 @@ import collections
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
-from tensorflow_federated.tensorflow import graph_functions
+from tensorflow_federated.tensorflow import layouts
 
 Loop = Callable[
     [
@@ -111,7 +112,7 @@ class Function:
         }
         self._free: collections.deque[dict[int, tf.Variable]] = collections.deque()
 
-    def __call__(self, tensors: Sequence[tf.Tensor]) -> list[tf.Tensor]:
+    def __call__(self, tensors: Sequence[tf.Tensor]) -> list[np.ndarray]:
         """Runs the function.
 
         Args:
@@ -121,7 +122,7 @@ class Function:
           Its results.
         """
         if not self._own:
-            return self._run([*tensors, *self._captured])
+            return list(map(layouts.to_array, self._run([*tensors, *self._captured])))
         try:
             mine = self._free.pop()
         except IndexError:
@@ -130,7 +131,7 @@ class Function:
         for position, variable in mine.items():
             captured[position] = variable.handle
         try:
-            return self._run([*tensors, *captured])
+            return list(map(layouts.to_array, self._run([*tensors, *captured])))
         finally:
             self._free.append(mine)
 
@@ -197,11 +198,9 @@ def _apart(
 ) -> Callable[..., list[tf.Tensor]]:
     """A function that stays one where it is called."""
     inner = _traced(fn, specs, {"_noinline": True})
-    # The one thread of such a function waits for the functions that it calls, and these for one of
-    # few threads; so a function that calls others, or branches, has TensorFlow's usual executor.
-    nodes = inner.graph.as_graph_def().node
-    calls_others = any(any(True for _ in graph_functions.references(node)) for node in nodes)
-    call = _caller(inner, "" if calls_others else _EXECUTOR)
+    # It is not one thread that runs it: its operations are long, and where a core is idle, as few
+    # clients are left, two that do not need each other are done at the same time, each as ever.
+    call = _caller(inner, "")
     return lambda *tensors: call([*tensors, *inner.captured_inputs])
 
 

@@ -140,6 +140,49 @@ def order_of(count: int, stages: tuple[Stage, ...]) -> Order:
     return order
 
 
+def row_count(count: int, stages: Iterable[Stage]) -> int | None:
+    """How many rows a pipeline gives, without working out which.
+
+    Args:
+      count: the number of rows of its source.
+      stages: what the pipeline does, in order.
+
+    Returns:
+      The number; None if the pipeline has no end, or if that is not known before it is worked out.
+
+    Examples:
+      >>> row_count(50, [Repeat(2), Batch(20, False), Take(3)])
+      60
+    """
+    rows, size, has_part = count, 1, False
+    for stage in stages:
+        # All elements have `size` rows; but the last one may have fewer, and `has_part` if such a
+        # one may be another than the last one.
+        if has_part and isinstance(stage, (Take, Skip, Shard)):
+            return None
+        match stage:
+            case Batch():
+                size = stage.size
+                rows -= rows % size if stage.drops_remainder else 0
+            case Repeat(times):
+                if times < 0 and rows:
+                    return None
+                rows, has_part = rows * times, has_part or bool(rows % size)
+            case Take(number):
+                rows = rows if number < 0 else min(rows, number * size)
+            case Skip(number):
+                rows = 0 if number < 0 else max(rows - number * size, 0)
+            case Shard(number, index):
+                elements = range(-(-rows // size))[index::number]
+                is_cut = bool(rows % size) and bool(elements) and elements[-1] == rows // size
+                rows = len(elements) * size - (size - rows % size if is_cut else 0)
+            case Shuffle():
+                has_part = has_part or bool(rows % size)
+            case Cache():
+                pass
+    return rows
+
+
 class _KeptOrders:
     """The orders that were used last, as many as there is room for."""
 
