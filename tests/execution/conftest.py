@@ -40,6 +40,9 @@ class ToyBackend:
         self.steps_compiled += 1
         return ToyStep(self, step) if self.compiles else backends.NotCompiled("it is a toy")
 
+    def as_sent(self, step: plan.ClientStep, settings: Settings, is_sent: bool) -> plan.ClientStep:
+        return step
+
 
 class ToyStep:
     """A client step of the toy back end: a loop over the clients of a chunk."""

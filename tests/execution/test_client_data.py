@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from tensorflow_federated.core import errors, types
-from tensorflow_federated.core.types import SequenceType
+from tensorflow_federated.core.placements import CLIENTS
+from tensorflow_federated.core.types import FederatedType, SequenceType
 from tensorflow_federated.execution import sequences, values
 
 EXAMPLE = SequenceType(collections.OrderedDict(x=(np.float32, [2]), y=np.int32))
@@ -123,3 +124,34 @@ def test_stacked_batches_are_not_copied():
 def test_stacked_batches_of_different_sizes_stay_apart():
     stacked = (np.ones((2, 3, 2), np.float32), np.ones((2, 4), np.int32))
     assert shapes(stacked, BATCH_PAIR) == [[(3, 2), (4,)]] * 2
+
+
+CLIENTS_OF_BATCHES = FederatedType(BATCH, CLIENTS)
+ONE_BATCH = {"x": X, "y": Y}
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ([ONE_BATCH, ONE_BATCH], "several batches"),
+        (ONE_BATCH, "one batch"),
+    ],
+)
+def test_batches_without_a_list_around_them_are_refused(given, expected, golden):
+    with pytest.raises(TypeError) as raised:
+        values.to_canonical(given, CLIENTS_OF_BATCHES)
+    golden.check(expected, str(raised.value))
+
+
+@pytest.mark.parametrize(
+    "given",
+    [[[ONE_BATCH], [ONE_BATCH]], [[ONE_BATCH, ONE_BATCH], ONE_BATCH], [ONE_BATCH], [[], []]],
+)
+def test_lists_of_batches_are_clients(given):
+    assert len(values.to_canonical(given, CLIENTS_OF_BATCHES)) == len(given)
+
+
+def test_elements_without_a_list_around_them_are_refused():
+    vectors = FederatedType(SequenceType(types.to_type((np.float32, [2]))), CLIENTS)
+    with pytest.raises(TypeError, match=r"got a list of 2 elements"):
+        values.to_canonical([np.ones(2, np.float32)] * 2, vectors)

@@ -54,6 +54,8 @@ def backend(use_toy_backend):
 class Shuffled:
     """Runs the chunks of a call in an order of its own."""
 
+    sends_steps = False
+
     def __init__(self, seed: int) -> None:
         self._random = random.Random(seed)
 

@@ -195,3 +195,17 @@ def test_a_failure_is_told_with_the_users_lines_of_the_stack_in_its_text():
 
 def test_a_failure_without_a_stack_in_its_text_is_told_whole():
     assert describe_error(ValueError("one\n\ntwo")) == "ValueError: one\n\ntwo"
+
+
+def test_the_code_of_a_place_that_is_not_the_users_is_not_told():
+    text = (
+        "OSError: gone\nTraceback (most recent call last):\n\n"
+        '  File "/usr/lib/python3/dist-packages/a.py", line 1, in call\n'
+        "    ret = func(*args)\n          ^^^^\n\n"
+        '  File "/home/me/train.py", line 9, in read\n'
+        '    raise OSError("gone")\n\nOSError: gone\n'
+    )
+    assert describe_error(ValueError(text)) == (
+        "ValueError: OSError: gone\nTraceback (most recent call last):\n"
+        '  File "/home/me/train.py", line 9, in read\n    raise OSError("gone")\nOSError: gone'
+    )

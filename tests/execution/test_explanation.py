@@ -105,3 +105,31 @@ def test_number_of_clients_is_a_number(num_clients, golden):
     with pytest.raises(TypeError) as caught:
         tff.explain(doubled_and_summed(), num_clients=num_clients)
     golden.check(f"num_clients={num_clients!r}", str(caught.value))
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "expected"),
+    [
+        ("TensorFlow", {"lanes": 2}, "`lanes` without effect"),
+        ("TensorFlow", {"lanes": 2, "mixed_precision": True}, "`lanes` and `mixed_precision` with"),
+        ("JAX", {"lanes": 2, "client_form": "separate"}, "`lanes` without effect"),
+    ],
+)
+def test_settings_without_effect_are_told_and_warned_of_once(name, settings, expected, caplog):
+    total = doubled_and_summed(DECORATORS[name])
+    context = tff.backends.native.create_sync_local_cpp_execution_context(**settings)
+    with context_stack.install(context):
+        assert expected in runs(total)
+        for _ in range(2):
+            total([1.0, 2.0])
+    [message] = [each.getMessage() for each in caplog.records]
+    assert message.startswith(f"client step 1: {expected}")
+
+
+def test_settings_of_a_compiled_jax_step_have_effect(caplog):
+    total = doubled_and_summed(tff.jax.computation)
+    context = tff.backends.native.create_sync_local_cpp_execution_context(lanes=2)
+    with context_stack.install(context):
+        assert "without effect" not in runs(total)
+        total([1.0, 2.0])
+    assert not caplog.records

@@ -72,6 +72,8 @@ def sum_of_those_left(numbers: list[np.float32]) -> np.float32 | None:
 class Backwards:
     """Runs the chunks of a call from the last one on, and more of them than are needed."""
 
+    sends_steps = False
+
     def run(self, call):
         shared = call.worker.share(call.broadcast, call.zeros)
         for index in reversed(range(call.chunk_count)):

@@ -273,3 +273,38 @@ def test_terminal_shows_styles(clock):
     file = Terminal()
     measured_profile(clock).show(file)
     assert "\x1b[1m" in file.getvalue()
+
+
+def test_computations_of_one_name_are_told_apart():
+    def make():
+        return tff.federated_computation(lambda x: tff.federated_sum(x), FLOATS)
+
+    first, second = make(), make()
+    with tff.profile(print=False) as profile:
+        first([1.0])
+        second([1.0])
+        average([1.0])
+    first_line, second_line = [
+        line for line in str(profile).splitlines() if "test_profiles.py" in line
+    ]
+    assert first_line.startswith("<lambda> 1, test_profiles.py:")
+    assert second_line.startswith("<lambda> 2, test_profiles.py:")
+
+
+def test_the_rows_of_batches_are_the_examples():
+    batches = tff.FederatedType(
+        tff.SequenceType((tff.TensorType(np.float32, [None, 2]), tff.TensorType(np.int32, [None]))),
+        tff.CLIENTS,
+    )
+    counted = tff.jax.computation(lambda state, batch: state + 1, np.int32, batches.member.element)
+
+    @tff.federated_computation(batches)
+    def count(data):
+        return tff.federated_sum(tff.sequence_reduce(data, np.int32(0), counted))
+
+    def batch(size):
+        return np.ones([size, 2], np.float32), np.ones(size, np.int32)
+
+    with tff.profile(print=False) as profile:
+        assert count([[batch(3), batch(1)], [batch(2)]]) == 3
+    assert profile.total.examples == 6

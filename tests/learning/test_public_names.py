@@ -43,6 +43,7 @@ def test_a_misspelt_name_answers_with_the_one_that_was_meant(package, misspelt, 
     [
         ("from_keras_model", "tff.learning.models.from_keras_model"),
         ("Model", "tff.learning.models.VariableModel"),
+        ("TrainableModel", "tff.learning.models.VariableModel"),
         ("build_federated_averaging_process", "tff.learning.algorithms.build_weighted_fed_avg"),
     ],
 )

@@ -127,6 +127,9 @@ def create_sync_local_cpp_execution_context(
         cohort; values at the clients that the call returns are those of the others. The context
         tells which in `last_failures`, and the log in one warning.
       non_finite: whether a client fails if its results hold NaN or an infinity: "fail" or "allow".
+        A client of a learning algorithm whose model delta is not finite fails then, too; if it is
+        allowed, it sends zeros with the weight 0, and is in `last_failures` as one that was not
+        left out.
 
     Returns:
       The context.

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from tensorflow_federated.compiler import (
     call_dominant,
     lower_secure_sums,
+    non_finite_reports,
     plan,
     random_keys,
     steps,
@@ -38,6 +39,7 @@ def to_plan(program: ir.Lambda, function_type: FunctionType) -> plan.Plan:
         partitioner.add_call(name, bound)
     outputs = partitioner.outputs_of(partitioner.resolve(result), function_type.result)
     partitioner.schedule.move_late()
+    partitioner.add_reports()
     return plan.Plan(
         parameters=tuple(partitioner.parameters),
         steps=steps.build_steps(partitioner.schedule, partitioner.names),
@@ -59,6 +61,7 @@ class _Partitioner:
         self.schedule = Schedule()
         self.parameters: list[plan.Parameter] = []
         self._values: dict[str, ir.Node] = {}
+        self._reports: list[ir.Node] = []
         self._rules: dict[str, Callable[[str, ir.Call], ir.Node]] = {
             "federated_aggregate": self._aggregate,
             "federated_apply": self._map_at_server,
@@ -78,6 +81,7 @@ class _Partitioner:
             "sequence_reduce": self._unplaced,
             "sequence_sum": self._unplaced,
             "numbered_random_key": self._unplaced,
+            non_finite_reports.URI: self._same_value,
         }
 
     def resolve(self, node: ir.Node) -> ir.Node:
@@ -195,8 +199,26 @@ class _Partitioner:
         bindings, result = call_dominant.open_lambda(function)
         for inner_name, bound in bindings:
             node = traversal.substitute(bound, local_values)
-            local_values[inner_name] = self.schedule.add_item(Item(inner_name, node, home))
+            if non_finite_reports.is_report(node):
+                local_values[inner_name] = self._report(node, home)
+            else:
+                local_values[inner_name] = self.schedule.add_item(Item(inner_name, node, home))
         return traversal.substitute(result, local_values)
+
+    def _report(self, call: ir.Node, home: Home) -> ir.Node:
+        """Notes what a client reports, and gives it."""
+        assert isinstance(call, ir.Call)
+        reported = ir.argument_of(call)
+        if home.at_clients:
+            self._reports.append(reported)
+        return reported
+
+    def add_reports(self) -> None:
+        """Has each report aggregated where the work is that it tells of."""
+        for value in self._reports:
+            aggregate = non_finite_reports.aggregate(self.names)
+            stage = self.schedule.earliest_stage(value)
+            self.schedule.aggregations.append(Aggregation(aggregate, value, stage))
 
     def _sum(self, name: str, call: ir.Call) -> ir.Node:
         return self._aggregate_without_functions(name, call, "sum")

@@ -10,7 +10,7 @@ from tensorflow_federated.core import ir
 from tensorflow_federated.core.placements import PlacementLiteral
 from tensorflow_federated.core.types import Type
 
-AggregateKind = Literal["sum", "fold", "collection"]
+AggregateKind = Literal["sum", "fold", "collection", "non_finite"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,10 +43,12 @@ class Aggregate:
     Attributes:
       output: the server value that the aggregate gives.
       kind: "sum" adds the clients' values leaf by leaf; "fold" runs the functions below;
-        "collection" makes a sequence of the values, in the order of the cohort.
+        "collection" makes a sequence of the values, in the order of the cohort; "non_finite"
+        tells the engine, and nobody else, which clients reported that their results were not
+        finite: see `compiler.non_finite_reports`.
       value_type: the type of one client's value.
       zero: the server value that a fold starts from (its name), None unless it is a fold.
-      accumulate: `(<A,T> -> A)`, None unless it is a fold.
+      accumulate: `(<A,T> -> A)`, None for a sum or a collection.
       merge: `(<A,A> -> A)`, None unless it is a fold.
       report: `(A -> R)`, None unless it is a fold.
       protocol: the secure aggregation that the values were asked to go through, by the uri of its
@@ -81,6 +83,11 @@ class ClientStep:
     body: ir.Lambda
     kept: tuple[Slot, ...]
     aggregates: tuple[Aggregate, ...]
+
+    @property
+    def programs(self) -> tuple[ir.Lambda, ...]:
+        """What is run where the clients' work is done: the body, and how folds accumulate."""
+        return (self.body, *(a.accumulate for a in self.aggregates if a.accumulate is not None))
 
 
 @dataclasses.dataclass(frozen=True)

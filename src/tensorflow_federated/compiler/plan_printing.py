@@ -17,7 +17,12 @@ import dataclasses
 import textwrap
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-from tensorflow_federated.compiler import call_dominant, plan, program_printing
+from tensorflow_federated.compiler import (
+    call_dominant,
+    non_finite_reports,
+    plan,
+    program_printing,
+)
 from tensorflow_federated.compiler.program_printing import Line
 from tensorflow_federated.core import ir, paths, traversal, type_sizes
 from tensorflow_federated.core.placements import CLIENTS
@@ -90,6 +95,7 @@ def sent_by_clients(compiled: plan.Plan, origins: Mapping[str, str]) -> tuple[Tr
         for number, step in enumerate(compiled.steps, 1)
         if isinstance(step, plan.ClientStep)
         for each in step.aggregates
+        if each.kind != non_finite_reports.KIND
     )
 
 
@@ -204,9 +210,11 @@ class _PlanPrinter:
         lines = [
             line
             for aggregate, node in zip(step.aggregates, leaving, strict=True)
+            if aggregate.kind != non_finite_reports.KIND
             for line in self._sent_lines(aggregate, node)
         ]
         yield from _labelled("sends", lines or _NOTHING, "leaves")
+        yield from _labelled("tells", self._told_lines(step, leaving))
         width = program_printing.WIDTH - len(_MARGIN)
         described = [
             [Span(_MARGIN), Span(line)]
@@ -236,6 +244,18 @@ class _PlanPrinter:
             lines.extend(
                 program_printing.expression_lines(node, _MARGIN, slot.type, name=name, note=note)
             )
+        return lines
+
+    def _told_lines(self, step: plan.ClientStep, leaving: Sequence[ir.Node]) -> list[Line]:
+        """What a simulation learns of a client, and nobody is sent."""
+        lines: list[Line] = []
+        for aggregate, node in zip(step.aggregates, leaving, strict=True):
+            if aggregate.kind == non_finite_reports.KIND:
+                lines.extend(
+                    program_printing.expression_lines(
+                        node, _MARGIN, aggregate.value_type, note=", to the engine alone"
+                    )
+                )
         return lines
 
     def _sent_lines(self, aggregate: plan.Aggregate, node: ir.Node) -> Iterator[Line]:

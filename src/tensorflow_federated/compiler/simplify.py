@@ -23,6 +23,9 @@ ZIPS = ("federated_zip_at_clients", "federated_zip_at_server")
 def remove_unused_bindings(program: ir.Lambda) -> ir.Lambda:
     """Drops the calls whose results nothing needs, inside functional arguments too.
 
+    Kept are those that do something beside giving a result, as long as the function is that makes
+    them.
+
     Args:
       program: a lambda in call-dominant form.
 
@@ -36,7 +39,7 @@ def remove_unused_bindings(program: ir.Lambda) -> ir.Lambda:
         needed = set(traversal.free_names(node.result))
         kept: list[tuple[str, ir.Node]] = []
         for name, bound in reversed(node.locals):
-            if name in needed:
+            if name in needed or _has_effect(bound):
                 kept.append((name, bound))
                 needed |= traversal.free_names(bound)
         return ir.Block(tuple(reversed(kept)), node.result) if kept else node.result
@@ -44,6 +47,11 @@ def remove_unused_bindings(program: ir.Lambda) -> ir.Lambda:
     cleaned = traversal.transform_postorder(program, clean)
     assert isinstance(cleaned, ir.Lambda)
     return cleaned
+
+
+def _has_effect(bound: ir.Node) -> bool:
+    intrinsic = ir.called_intrinsic(bound)
+    return intrinsic is not None and intrinsic.definition.has_effect
 
 
 def drop_identities(program: ir.Lambda) -> ir.Lambda:

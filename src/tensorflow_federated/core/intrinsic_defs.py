@@ -50,6 +50,7 @@ class IntrinsicDef:
       constraints: what must hold of the types of the variables.
       derived: for each variable of the result that stands in no parameter, how to find its type.
       is_secure: whether it promises privacy, which takes a protocol of its own in deployment.
+      has_effect: whether it does something beside giving a result.
     """
 
     uri: str
@@ -61,6 +62,7 @@ class IntrinsicDef:
     constraints: tuple[Constraint, ...] = ()
     derived: Mapping[str, Derivation] = dataclasses.field(default_factory=dict[str, Derivation])
     is_secure: bool = False
+    has_effect: bool = False
 
     @functools.cached_property
     def signature(self) -> Signature:
@@ -404,6 +406,14 @@ _DEFINITIONS = (
         text="( -> int64[2])",
         kind="local",
         hint="draw it in a function that is mapped over clients, outside of loops over sequences.",
+    ),
+    IntrinsicDef(
+        uri="reported_non_finite",
+        parameters=("is_non_finite",),
+        text="(bool -> bool)",
+        kind="local",
+        hint="report it in a function that is mapped over clients, outside of loops.",
+        has_effect=True,
     ),
     IntrinsicDef(
         uri="sequence_map",

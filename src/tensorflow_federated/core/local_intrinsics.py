@@ -128,6 +128,23 @@ def random_key() -> Value:
     return context.bind(ir.call_intrinsic("random_key", None, TensorType(np.int64, [2])))
 
 
+def reported_non_finite(is_non_finite: Any) -> Value:
+    """Tells the engine whether a client's results were not finite, and others stand for them.
+
+    Type: ``(bool -> bool)``. Gives its argument back. An engine that works for a simulation counts
+    these clients, knows which they are, and takes them for clients whose work failed where it is
+    asked to: see `execution.settings.Settings.non_finite`. It is no message to the server: in a
+    deployment nothing leaves the client. It is available where `random_key` is.
+
+    Args:
+      is_non_finite: whether something was NaN or infinite, a bool.
+
+    Returns:
+      The same bool.
+    """
+    return intrinsic_calls.call("reported_non_finite", is_non_finite)
+
+
 def _reduce_from_placed(sequence: Value, start: Value, op: Any) -> Value:
     """Reduces each placed sequence from its own placed start."""
     pair = placing.federated_zip((sequence, start))

@@ -64,11 +64,14 @@ class ChunkResult:
       kept: for each value that stays at the clients, that of each client that is left, in order.
       failed: the clients whose work failed, in order. Where failures stop a call, the first one
         alone: no client after it was run, and totals and kept values are not used.
+      replaced: the positions in the chunk, from 0, of the clients whose own work found that its
+        results were not finite, and put others in their place.
     """
 
     totals: list[Any] | None
     kept: list[list[Any]]
     failed: tuple[FailedClient, ...] = ()
+    replaced: tuple[int, ...] = ()
 
 
 class StepCall(Protocol):
@@ -122,7 +125,13 @@ class StepCall(Protocol):
 
 
 class ChunkRunner(Protocol):
-    """Runs the chunks of client steps; the engine has one, and several calls may use it at once."""
+    """Runs the chunks of client steps; the engine has one, and several calls may use it at once.
+
+    Attributes:
+      sends_steps: whether other processes run the steps.
+    """
+
+    sends_steps: bool
 
     def run(self, call: StepCall) -> None:
         """Runs all chunks of a call that are needed, and returns when all are done.

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from tensorflow_federated.compiler import plan
+from tensorflow_federated.compiler import non_finite_reports, plan
 from tensorflow_federated.core import errors
 from tensorflow_federated.execution import (
     backends,
@@ -84,6 +84,11 @@ class ChunkWorker:
         self.stage = f"client step {number + 1}"
         self._backend = local_programs.only_backend([step.body])
         self._folds = [folds.fold_of(aggregate) for aggregate in step.aggregates]
+        self._reports = [
+            index
+            for index, aggregate in enumerate(step.aggregates)
+            if aggregate.kind == non_finite_reports.KIND
+        ]
         self._compiled: backends.CompiledStep | backends.NotCompiled | None = None
         self._lock = threading.Lock()
 
@@ -99,6 +104,18 @@ class ChunkWorker:
           ClientFormError: if the settings ask for a compiled step, and it cannot be compiled.
         """
         return self._compile()
+
+    def unused_settings(self) -> tuple[str, ...]:
+        """The names of the settings that were chosen, and have no effect on this step.
+
+        A step without computations of a framework has none that anybody would expect to have one.
+        """
+        chosen = self.settings.for_compiled_jax()
+        frameworks = local_programs.framework_backends(self.step.programs)
+        if not chosen or not frameworks:
+            return ()
+        is_compiled = not isinstance(self.form(), backends.NotCompiled)
+        return () if is_compiled and frameworks == {_PORTABLE_BACKEND} else chosen
 
     def share(self, broadcast: Sequence[Any], zeros: list[Any]) -> Shared:
         """Brings what all chunks of a call share to where they run.
@@ -154,8 +171,11 @@ class ChunkWorker:
                 except Exception as raised:
                     error = raised
                 else:
-                    if not self._is_refused(shared.zeros, totals):
-                        return ChunkResult(totals, [])
+                    replaced = self._replaced(totals, len(chunk))
+                    is_refused = replaced != () and self.settings.non_finite == "fail"
+                    is_refused = is_refused or self._is_refused(shared.zeros, totals)
+                    if replaced is not None and not is_refused:
+                        return ChunkResult(totals, [], replaced=replaced)
             result = self._run_one_by_one(shared, chunk, self._run_compiled)
             if result.failed and result.totals is not None:
                 gone = {failed.position for failed in result.failed}
@@ -183,11 +203,14 @@ class ChunkWorker:
         totals, left = shared.zeros, 0
         kept: list[list[Any]] = [[] for _ in self.step.kept]
         failed: list[FailedClient] = []
+        replaced: list[int] = []
         for position in range(len(chunk)):
             client = chunk.selected([position])
             error, following, values = None, totals, []
             try:
                 following, values = accumulate(shared, client, totals)
+                if self.settings.non_finite == "fail" and self._is_replaced(following):
+                    raise failures.replaced_error()
                 if self._is_refused(totals, following) or self._is_refused([], values):
                     self._check_alone(shared, client, values, accumulate)
             except Exception as raised:
@@ -199,9 +222,11 @@ class ChunkWorker:
                     return ChunkResult(None, [], tuple(failed))
                 continue
             totals, left = following, left + 1
+            if self._is_replaced(totals):
+                replaced.append(position)
             for column, value in zip(kept, values, strict=True):
                 column.append(value)
-        return ChunkResult(totals if left else None, kept, tuple(failed))
+        return ChunkResult(totals if left else None, kept, tuple(failed), tuple(replaced))
 
     def _run_separately(
         self, shared: Shared, client: Chunk, totals: list[Any]
@@ -239,6 +264,23 @@ class ChunkWorker:
             return False
         return finiteness.turned_non_finite(tuple(before), tuple(after))
 
+    def _is_replaced(self, totals: list[Any]) -> bool:
+        """Whether the last client put others in the place of results that were not finite."""
+        return any(non_finite_reports.is_last(totals[index]) for index in self._reports)
+
+    def _replaced(self, totals: list[Any], num_clients: int) -> tuple[int, ...] | None:
+        """The positions of the clients that replaced results that were not finite.
+
+        None if there are some, and the totals do not tell which they are.
+        """
+        found: set[int] = set()
+        for index in self._reports:
+            positions = non_finite_reports.positions(totals[index], num_clients)
+            if positions is None:
+                return None
+            found.update(positions)
+        return tuple(sorted(found))
+
     def _check_alone(
         self, shared: Shared, client: Chunk, kept: list[Any], accumulate: _Accumulate
     ) -> None:
@@ -252,15 +294,7 @@ class ChunkWorker:
             if self._is_refused([old], [new])
         ]
         if names:
-            error = errors.NonFiniteError(
-                "the results of a client are not finite.",
-                problems=[f"{name}: holds NaN or an infinity" for name in names],
-                fix="look at the client's data and at the learning rate, or let NaN pass: "
-                '`non_finite="allow"`.',
-            )
-            # Whether the user's line is on the stack of this thread is chance.
-            error.where = None
-            raise error
+            raise failures.non_finite_error([f"{name}: holds NaN or an infinity" for name in names])
 
     def _failure(
         self, shared: Shared, client: Chunk, position: int, error: Exception
@@ -305,8 +339,7 @@ class ChunkWorker:
         step = self.step
         if step.kept:
             return backends.NotCompiled("it keeps values at the clients")
-        accumulates = [a.accumulate for a in step.aggregates if a.accumulate is not None]
-        names = local_programs.framework_backends([step.body, *accumulates])
+        names = local_programs.framework_backends(step.programs)
         if len(names) > 1:
             return backends.NotCompiled(f"it has computations of {' and '.join(sorted(names))}")
         if not names and not is_asked_for:

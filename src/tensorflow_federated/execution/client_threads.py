@@ -38,6 +38,8 @@ class ThreadRunner:
     many chunks are in memory as there are threads, and one.
     """
 
+    sends_steps = False
+
     def __init__(self, threads: int | None = None) -> None:
         """Makes a runner, which has no threads yet.
 
@@ -52,13 +54,12 @@ class ThreadRunner:
     def run(self, call: StepCall) -> None:
         """Runs all chunks of a call that are needed; see `chunk_runs.ChunkRunner`."""
         shared = call.worker.share(call.broadcast, call.zeros)
-        sizes = call.known_sizes()
         helpers: list[futures.Future[None]] = []
 
         def start(function: Callable[[], None]) -> None:
             helpers.append(self._start(function))
 
-        work = _Work(call, shared, order(call.chunk_count, sizes), start)
+        work = _Work(call, shared, order(call.chunk_count, call.known_sizes), start)
         try:
             for _ in range(min(self._threads, call.chunk_count) - 1):
                 start(work.run_chunks)
@@ -77,12 +78,13 @@ class ThreadRunner:
         return self._pool.submit(thread_states.carried(function))
 
 
-def order(chunk_count: int, sizes: Sequence[int] | None) -> Iterable[int]:
+def order(chunk_count: int, known_sizes: Callable[[], Sequence[int] | None]) -> Iterable[int]:
     """The order in which chunks are begun: few of them from the largest on, so that none is late.
 
     Of many, as many results would have to wait for the results of their neighbours.
     """
-    if sizes is None or chunk_count > _MOST_SORTED_CHUNKS:
+    sizes = known_sizes() if chunk_count <= _MOST_SORTED_CHUNKS else None
+    if sizes is None:
         return range(chunk_count)
     return sorted(range(chunk_count), key=lambda index: -sizes[index])
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import logging
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -12,17 +13,22 @@ import numpy as np
 
 from tensorflow_federated.compiler import plan
 from tensorflow_federated.execution import (
+    backends,
     chunk_runs,
     failures,
     folds,
+    local_programs,
     profiling,
     progress,
     reduction,
 )
+from tensorflow_federated.execution import settings as engine_settings
 from tensorflow_federated.execution.chunk_runs import Chunk, ChunkResult, ChunkRunner
 from tensorflow_federated.execution.chunk_worker import ChunkWorker
 from tensorflow_federated.execution.failures import ClientFailure
 from tensorflow_federated.execution.settings import Settings
+
+_LOGGER = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,7 +58,7 @@ class StepResult:
     Attributes:
       kept: for each value that is kept, the value of each client that is left.
       totals: the result of each aggregate.
-      failures: the clients that were left out, in order.
+      failures: the clients whose work failed, in order.
     """
 
     kept: list[list[Any]]
@@ -76,10 +82,14 @@ class ClientWork:
         """
         self.step = step
         self._settings = settings
-        self._worker = ChunkWorker(step, settings, number)
+        self._number = number
+        self._frameworks = sorted(local_programs.framework_backends(step.programs))
+        self._workers: dict[int, ChunkWorker] = {}
+        self._lock = threading.Lock()
         self._folds = [folds.fold_of(aggregate) for aggregate in step.aggregates]
         self._runner = runner
         self._label = f"client step {number + 1}"
+        self._may_warn = bool(settings.for_compiled_jax())
 
     def run(
         self, cohort: Cohort, starts: Sequence[Any], released: Sequence[bool] = ()
@@ -101,11 +111,13 @@ class ClientWork:
         """
         zeros = [fold.zero(start) for fold, start in zip(self._folds, starts, strict=True)]
         client_count = len(cohort.keys)
+        self._warn_once()
         with progress.of_clients(self._label, client_count) as advance:
-            run = _Run(self._worker, self._merge, cohort, zeros, released, advance)
+            run = _Run(self._worker(), self._merge, cohort, zeros, released, advance)
             if client_count:
                 self._runner.run(run)
-        failed = run.failures
+        told = run.failures
+        failed = [each for each in told if each.is_left_out]
         if failed and self._settings.on_client_failure == "raise":
             raise failures.client_error(failed[0]) from failed[0].error
         if failed and len(failed) == client_count:
@@ -115,7 +127,25 @@ class ClientWork:
             totals = [fold.empty(zero) for fold, zero in zip(self._folds, zeros, strict=True)]
         with profiling.span("reduce"):
             reports = [fold.report(total) for fold, total in zip(self._folds, totals, strict=True)]
-        return StepResult(run.kept, reports, failed)
+        return StepResult(run.kept, reports, told)
+
+    def _worker(self) -> ChunkWorker:
+        """What runs the chunks, as the frameworks are set up in this thread."""
+        step = self.step
+        for name in self._frameworks:
+            step = backends.get(name).as_sent(step, self._settings, self._runner.sends_steps)
+        with self._lock:
+            # The worker keeps the step, so that no other one gets its id.
+            if id(step) not in self._workers:
+                self._workers[id(step)] = ChunkWorker(step, self._settings, self._number)
+            return self._workers[id(step)]
+
+    def _warn_once(self) -> None:
+        """Writes to the log which settings have no effect on this step."""
+        may_warn, self._may_warn = self._may_warn, False
+        unused = self._worker().unused_settings() if may_warn else ()
+        if unused:
+            _LOGGER.warning("%s: %s", self._label, engine_settings.without_effect(unused))
 
     def _merge(self, first: list[Any] | None, second: list[Any] | None) -> list[Any] | None:
         """The totals of two neighbouring parts of the cohort; None for one with nobody left."""
@@ -143,6 +173,7 @@ class _Run(chunk_runs.StepCall):
         self.zeros = zeros
         self._cohort = cohort
         self._chunks = reduction.chunks(len(cohort.keys), worker.settings.lanes)
+        self._sizes: list[int] | None = None
         self.chunk_count = len(self._chunks)
         self.round_number = cohort.round_number
         self._released = list(itertools.compress(cohort.clients, released))
@@ -170,6 +201,7 @@ class _Run(chunk_runs.StepCall):
             if size is None:
                 return None
             sizes.append(size)
+        self._sizes = sizes
         return sizes
 
     def is_needed(self, index: int) -> bool:
@@ -177,15 +209,27 @@ class _Run(chunk_runs.StepCall):
 
     def done(self, index: int, result: ChunkResult) -> None:
         chunk = self._chunks[index]
-        examples = self._known_size(chunk)
+        examples = self._known_size(chunk) if self._sizes is None else self._sizes[index]
         failed = [self._failure(chunk, each) for each in result.failed]
-        left_out = 0 if self._stops_at_failure else len(failed)
-        profiling.count(clients=len(chunk), examples=examples or 0, failed_clients=left_out)
+        replaced = [
+            self._failure(
+                chunk,
+                chunk_runs.FailedClient(each, self.worker.stage, failures.replaced_error()),
+                is_left_out=False,
+            )
+            for each in result.replaced
+        ]
+        counted = len(replaced) + (0 if self._stops_at_failure else len(failed))
+        profiling.count(clients=len(chunk), examples=examples or 0, failed_clients=counted)
         for column in self._released:
             column[chunk.start : chunk.stop] = [None] * len(chunk)
+        if failed or replaced:
+            with self._lock:
+                self._failures[index] = sorted(
+                    [*failed, *replaced], key=lambda each: each.client_index
+                )
         if failed:
             with self._lock:
-                self._failures[index] = failed
                 self._first_failed_chunk = min(self._first_failed_chunk, index)
         self._kept[index] = result.kept
         if not (failed and self._stops_at_failure):
@@ -222,7 +266,9 @@ class _Run(chunk_runs.StepCall):
                     size += rows
         return size
 
-    def _failure(self, chunk: range, failed: chunk_runs.FailedClient) -> ClientFailure:
+    def _failure(
+        self, chunk: range, failed: chunk_runs.FailedClient, *, is_left_out: bool = True
+    ) -> ClientFailure:
         client = chunk.start + failed.position
         return ClientFailure(
             self._cohort.positions[client],
@@ -230,4 +276,5 @@ class _Run(chunk_runs.StepCall):
             failed.stage,
             self._cohort.round_number,
             failed.error,
+            is_left_out,
         )

@@ -57,6 +57,8 @@ def how_to_give(value: Any) -> str:
       >>> how_to_give({3, 1})
       'a set has no order: `sorted(clients)`, or a list, has one.'
     """
+    if fields.is_named_tuple(value):
+        return "write `[value]` for one client; or put the arguments in their order."
     if isinstance(value, Mapping):
         return "give the values of the clients without their names: `list(clients.values())`."
     if isinstance(value, Set):

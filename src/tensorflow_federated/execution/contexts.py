@@ -46,7 +46,7 @@ class Program(Protocol):
           client_count: the number of clients.
           seed: the seed of the context.
           invocation: the number of this call in the context, from 0; random keys depend on it.
-          report: is told of each client that is left out.
+          report: is told of each client whose work failed.
 
         Returns:
           The canonical result.
@@ -91,7 +91,10 @@ class ExecutionContext(context_stack.SyncContext):
 
     @property
     def last_failures(self) -> tuple[failures.ClientFailure, ...]:
-        """The clients that were left out of the call that ended last, in the cohort's order."""
+        """The clients whose work failed in the call that ended last, in the cohort's order.
+
+        They were left out of it; or, where `is_left_out` is false, count for nothing in it.
+        """
         return self._last_failures
 
     @property
@@ -149,13 +152,13 @@ class ExecutionContext(context_stack.SyncContext):
         return values.to_python(result, function_type.result)
 
     def _run_program(self, program: Program, data: Any, client_count: int) -> Any:
-        left_out: list[failures.ClientFailure] = []
+        failed: list[failures.ClientFailure] = []
         try:
             number = self._next_invocation()
-            return program.run(data, client_count, self._seed, number, left_out.append)
+            return program.run(data, client_count, self._seed, number, failed.append)
         finally:
-            self._last_failures = failures.in_order(left_out)
-            if left_out:
+            self._last_failures = failures.in_order(failed)
+            if failed:
                 failures.warn_of(self._last_failures)
 
     def _ingest(

@@ -183,11 +183,12 @@ class SyncExecutionContext(contexts.SyncContext):
 
     @property
     def last_failures(self) -> tuple[ClientFailure, ...]:
-        """The clients that were left out of the call that ended last, in the cohort's order.
+        """The clients whose work failed in the call that ended last, in the cohort's order.
 
         Each has a `client_index`, a `client_id` where its data has one, the `stage` and the
         `round_number` in which its work failed, and the `error`. Clients are left out in contexts
-        that are made with `on_client_failure="drop"`.
+        that are made with `on_client_failure="drop"`. Where `is_left_out` is false, the client put
+        zeros in the place of results that were not finite.
         """
         return self._invocation.factory.last_failures
 

@@ -89,7 +89,7 @@ class ExecutorFactory(abc.ABC):
 
     @property
     def last_failures(self) -> tuple[ClientFailure, ...]:
-        """The clients that were left out of the call that ended last, as far as that is known."""
+        """The clients whose work failed in the call that ended last, as far as that is known."""
         return ()
 
 

@@ -15,9 +15,9 @@ from tensorflow_federated.execution import (
     executors,
     local,
     reduction,
+    settings,
 )
 from tensorflow_federated.execution.chunk_worker import ChunkWorker
-from tensorflow_federated.execution.settings import Settings
 
 
 @errors.boundary
@@ -85,7 +85,14 @@ def _describe(step: plan.ClientStep, num_clients: int | None) -> Sequence[str]:
     engine = _current_engine()
     if not isinstance(engine, local.LocalEngine):
         return ["one operation after the other, for one client after the other"]
-    return [_form(step, engine.settings), _chunks(engine, num_clients)]
+    worker = ChunkWorker(step, engine.settings)
+    try:
+        unused = worker.unused_settings()
+        lines = [_form(worker), *([settings.without_effect(unused)] if unused else [])]
+    except errors.FederatedError as error:
+        # The context asks for what cannot be done: a call would raise this.
+        lines = [f"not at all: {'; '.join(error.problems)}"]
+    return [*lines, _chunks(engine, num_clients)]
 
 
 def _current_engine() -> object | None:
@@ -97,12 +104,8 @@ def _current_engine() -> object | None:
     return factory.engine if isinstance(factory, executors.LocalExecutorFactory) else None
 
 
-def _form(step: plan.ClientStep, settings: Settings) -> str:
-    try:
-        form = ChunkWorker(step, settings).form()
-    except errors.FederatedError as error:
-        # The context asks for what cannot be done: a call would raise this.
-        return f"not at all: {'; '.join(error.problems)}"
+def _form(worker: ChunkWorker) -> str:
+    form = worker.form()
     if isinstance(form, backends.NotCompiled):
         return f"client by client: {form.reason}"
     return f"compiled: {form.form}"

@@ -20,7 +20,10 @@ _MOST_NAMED = 8
 
 @dataclasses.dataclass(frozen=True)
 class ClientFailure:
-    """A client that was left out of a call, for its work failed.
+    """A client whose work failed in a call.
+
+    It was left out of the call, or took care of it by itself: in learning algorithms, a client
+    whose model delta is not finite sends zeros, with the weight 0.
 
     Attributes:
       client_index: its position in the cohort, from 0.
@@ -28,6 +31,8 @@ class ClientFailure:
       stage: what was being done, such as `reading data` or `client step 1`.
       round_number: the number of the call of this program in its context, from 1.
       error: what was raised, without the stack, which would hold what the client had in memory.
+      is_left_out: whether it was left out of the call; else it sent something in the place of what
+        it had.
     """
 
     client_index: int
@@ -35,6 +40,7 @@ class ClientFailure:
     stage: str
     round_number: int
     error: Exception
+    is_left_out: bool = True
 
     @property
     def client(self) -> str:
@@ -43,7 +49,7 @@ class ClientFailure:
 
 
 Report = Callable[[ClientFailure], None]
-"""Is told of each client that is left out of a call."""
+"""Is told of each client of a call whose work failed."""
 
 
 def ignore(failure: ClientFailure) -> None:
@@ -95,6 +101,26 @@ def client_error(failure: ClientFailure) -> errors.ClientError:
     )
 
 
+def non_finite_error(problems: Sequence[str]) -> errors.NonFiniteError:
+    """The failure of a client whose results are not finite."""
+    error = errors.NonFiniteError(
+        "the results of a client are not finite.",
+        problems=problems,
+        fix="look at the client's data and at the learning rate, or let NaN pass: "
+        '`non_finite="allow"`.',
+    )
+    # Whether the user's line is on the stack of this thread is chance.
+    error.where = None
+    return error
+
+
+def replaced_error() -> errors.NonFiniteError:
+    """The failure of a client that found by itself that its results are not finite."""
+    return non_finite_error(
+        ["update: holds NaN or an infinity, so that zeros with the weight 0 take its place"]
+    )
+
+
 def nobody_left(failures: Sequence[ClientFailure]) -> errors.ClientError:
     """The error that ends a call whose clients all failed, which tells of the first one."""
     first = failures[0]
@@ -111,22 +137,35 @@ def nobody_left(failures: Sequence[ClientFailure]) -> errors.ClientError:
 
 
 def warn_of(failures: Sequence[ClientFailure]) -> None:
-    """Writes one warning to the log about the clients that were left out of a call."""
+    """Writes to the log which clients' work failed in a call: one warning for what became of it."""
+    left_out = [each for each in failures if each.is_left_out]
+    if left_out:
+        _LOGGER.warning(
+            "Round %d: left out %d of the clients, for their work failed: %s; "
+            "the first in %s, with %s",
+            left_out[0].round_number,
+            len(left_out),
+            _names(left_out),
+            left_out[0].stage,
+            describe_error(left_out[0].error),
+        )
+    replaced = [each for each in failures if not each.is_left_out]
+    if replaced:
+        _LOGGER.warning(
+            "Round %d: %d of the clients count for nothing, for their updates are not finite: %s",
+            replaced[0].round_number,
+            len(replaced),
+            _names(replaced),
+        )
+
+
+def _names(failures: Sequence[ClientFailure]) -> str:
     named = [each.client for each in failures[:_MOST_NAMED]]
-    if len(failures) > len(named):
-        named.append("...")
-    _LOGGER.warning(
-        "Round %d: left out %d of the clients, for their work failed: %s; the first in %s, with %s",
-        failures[0].round_number,
-        len(failures),
-        ", ".join(named),
-        failures[0].stage,
-        describe_error(failures[0].error),
-    )
+    return ", ".join([*named, "..."] if len(failures) > len(named) else named)
 
 
 def in_order(failures: Iterable[ClientFailure]) -> tuple[ClientFailure, ...]:
-    """The clients that one call left out, to keep: in the cohort's order, without any stack."""
+    """The clients whose work failed in a call, to keep: in the cohort's order, without stacks."""
     ordered = sorted(failures, key=lambda each: each.client_index)
     for each in ordered:
         _drop_stacks(each.error)

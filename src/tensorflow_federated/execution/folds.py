@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from tensorflow_federated.compiler import plan
+from tensorflow_federated.compiler import non_finite_reports, plan
 from tensorflow_federated.core import ir
 from tensorflow_federated.execution import local_programs, numpy_domain, sequences, sums
 
@@ -86,6 +86,31 @@ class _FunctionFold:
         return _call(self._aggregate.report, total)
 
 
+class _Reports:
+    """Which clients of a chunk reported: what is done with it is done chunk by chunk."""
+
+    def __init__(self, aggregate: plan.Aggregate) -> None:
+        self._aggregate = aggregate
+
+    def zero(self, start: Any) -> Any:
+        del start
+        return non_finite_reports.zero()
+
+    def empty(self, zero: Any) -> Any:
+        return zero
+
+    def accumulate(self, total: Any, value: Any) -> Any:
+        return _call(self._aggregate.accumulate, (total, value))
+
+    def merge(self, first: Any, second: Any) -> Any:
+        del second
+        return first
+
+    def report(self, total: Any) -> Any:
+        del total
+        return ()
+
+
 class _Collection:
     """The values one after the other, as a sequence."""
 
@@ -113,6 +138,7 @@ _FOLDS: dict[plan.AggregateKind, Callable[[plan.Aggregate], Fold]] = {
     "collection": _Collection,
     "fold": _FunctionFold,
     "sum": _Sum,
+    "non_finite": _Reports,
 }
 
 

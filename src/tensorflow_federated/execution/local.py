@@ -92,11 +92,11 @@ class LocalProgram:
             if isinstance(work, ServerWork):
                 _run_server_step(work, values)
             else:
-                left_out = _run_client_step(work, values, released, keys, positions, round_number)
-                for each in left_out:
+                failed = _run_client_step(work, values, released, keys, positions, round_number)
+                for each in failed:
                     report(each)
-                if left_out:
-                    gone = {each.client_index for each in left_out}
+                gone = {each.client_index for each in failed if each.is_left_out}
+                if gone:
                     left = [i for i, client in enumerate(positions) if client not in gone]
                     keys, positions = keys[left], [positions[i] for i in left]
                     self._leave(values, work.step, left)
@@ -162,7 +162,7 @@ def _run_client_step(
     positions: list[int],
     round_number: int,
 ) -> list[failures.ClientFailure]:
-    """Runs a step; gives the clients that it left out."""
+    """Runs a step; gives the clients whose work failed."""
     step = work.step
     cohort = Cohort(
         broadcast=tuple(values[slot.name] for slot in step.broadcast),

@@ -41,6 +41,8 @@ _TASKS_PER_WORKER = 2
 class PoolRunner:
     """Runs chunks on the workers of a pool; see `chunk_runs.ChunkRunner`."""
 
+    sends_steps = True
+
     def __init__(self, pool: Pool, retries: int = 2, timeout_seconds: float | None = None) -> None:
         """Makes a runner.
 
@@ -93,8 +95,7 @@ def _encoded(worker: ChunkWorker) -> _EncodedStep:
             fix=f"{error.fix or ''}\nOr run it in this process, as it is: "
             "`tff.backends.native.set_sync_local_cpp_execution_context()`.".strip(),
         ) from error
-    accumulates = [each.accumulate for each in step.aggregates if each.accumulate is not None]
-    names = local_programs.framework_backends([step.body, *accumulates])
+    names = local_programs.framework_backends(step.programs)
     setup = tasks.StepSetup(
         encoded,
         worker.number,
@@ -150,7 +151,7 @@ class _Run:
         self._key = os.urandom(16)
         self._setup = tasks.RunSetup(call.broadcast, call.zeros)
         self._times_sent = 0
-        order = client_threads.order(call.chunk_count, call.known_sizes())
+        order = client_threads.order(call.chunk_count, call.known_sizes)
         self._waiting = collections.deque(_Work(index) for index in order)
         self._flights: dict[Future[Any], _Flight] = {}
         # A task that waits for a worker would be late for no fault of its own.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
 from typing import Any, cast
 
 import numpy as np
@@ -49,14 +50,23 @@ def describe_error(error: Exception) -> str:
         for line in str(error).splitlines()
         if (shown := _NAME_OF_OPERATION.sub("", line)) == line or shown.strip()
     ]
-    stack = [_STACK_LINE.match(line) for line in lines]
-    if any(stack):
-        lines = [
-            line
-            for line, place in zip(lines, stack, strict=True)
-            if line.strip() and (place is None or callsites.is_user_file(place[1]))
-        ]
+    if any(map(_STACK_LINE.match, lines)):
+        lines = list(_without_internal_frames(lines))
     return f"{type(error).__name__}: {chr(10).join(lines)}"
+
+
+def _without_internal_frames(lines: Iterable[str]) -> Iterator[str]:
+    """The lines of a text with stacks, without places that are not the user's, and their code."""
+    hidden_from: int | None = None
+    for line in filter(str.strip, lines):
+        indentation = len(line) - len(line.lstrip())
+        place = _STACK_LINE.match(line)
+        if place is not None:
+            hidden_from = None if callsites.is_user_file(place[1]) else indentation
+        elif hidden_from is not None and indentation <= hidden_from:
+            hidden_from = None
+        if hidden_from is None:
+            yield line
 
 
 class Problems:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import io
 import os
@@ -10,7 +11,7 @@ import sys
 import threading
 import time
 import types
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import IO, TYPE_CHECKING, Any
 
 from tensorflow_federated.core import errors
@@ -54,7 +55,10 @@ class CallProfile:
       clients: the number of clients whose work was run.
       examples: the number of examples that they worked on.
       compilations: how often something was traced or compiled.
-      failed_clients: the number of clients that were left out because their work failed.
+      failed_clients: the number of clients whose work failed, so that they were left out or count
+        for nothing.
+      where: the line of the program that the first call came from, such as `train.py:12`; None if
+        it is not known.
     """
 
     name: str
@@ -65,6 +69,7 @@ class CallProfile:
     examples: int
     compilations: int
     failed_clients: int
+    where: str | None = None
 
     @property
     def seconds_per_call(self) -> float:
@@ -133,7 +138,7 @@ class Profile:
         """Where the time of each computation's calls went."""
         with self._recorder.lock:
             return tuple(
-                _call_profile(each.name, each.calls, each.seconds, each.measured)
+                _call_profile(each.name, each.calls, each.seconds, each.measured, each.where)
                 for each in self._recorder.records.values()
             )
 
@@ -263,7 +268,9 @@ def profile(*, print: bool = True, file: IO[str] | None = None) -> Profile:
     return Profile(print=print, file=file)
 
 
-def _call_profile(name: str, calls: int, seconds: float, measured: Measured) -> CallProfile:
+def _call_profile(
+    name: str, calls: int, seconds: float, measured: Measured, where: str | None = None
+) -> CallProfile:
     """The profile of some calls.
 
     What this process does while workers work is to wait for them: that time is theirs.
@@ -278,7 +285,7 @@ def _call_profile(name: str, calls: int, seconds: float, measured: Measured) -> 
         for stage in profiling.STAGES
     }
     stages[_OTHER] = StageTime(measured.idle - waited, measured.idle - waited)
-    return CallProfile(name, calls, seconds, stages, **measured.counts)
+    return CallProfile(name, calls, seconds, stages, **measured.counts, where=where)
 
 
 def _sum(name: str, calls: Iterable[CallProfile]) -> CallProfile:
@@ -296,18 +303,33 @@ def _sum(name: str, calls: Iterable[CallProfile]) -> CallProfile:
         sum(each.seconds for each in parts),
         stages,
         **{count: sum(getattr(each, count) for each in parts) for count in profiling.COUNTS},
+        where=None,
     )
 
 
-def _table(calls: Iterable[CallProfile]) -> table.Table:
+def _titles(calls: Sequence[CallProfile]) -> Iterator[str]:
+    """What to call each computation: those of one name are told apart."""
+    names = collections.Counter(call.name for call in calls)
+    seen: collections.Counter[str] = collections.Counter()
+    for call in calls:
+        seen[call.name] += 1
+        if names[call.name] == 1:
+            yield call.name
+        elif call.where is None:
+            yield f"{call.name} {seen[call.name]}"
+        else:
+            yield f"{call.name} {seen[call.name]}, {call.where}"
+
+
+def _table(calls: Sequence[CallProfile]) -> table.Table:
     from rich import box, table
 
     shown = table.Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     shown.add_column("")
     for title in ("seconds", "share", "each call", "thread-seconds"):
         shown.add_column(title, justify="right")
-    for call in calls:
-        counted = f"{call.name}, {_number(call.calls, 'call')}" if call.calls else call.name
+    for call, title in zip(calls, _titles(calls), strict=True):
+        counted = f"{title}, {_number(call.calls, 'call')}" if call.calls else title
         shown.add_row(
             counted,
             f"{call.seconds:.3f}",

@@ -23,6 +23,8 @@ import weakref
 from collections.abc import Generator
 from typing import Literal, Protocol
 
+from tensorflow_federated.core import callsites
+
 Stage = Literal["data", "compile", "compute", "reduce", "server"]
 
 STAGES: tuple[Stage, ...] = ("data", "compile", "compute", "reduce", "server")
@@ -114,12 +116,14 @@ class CallRecord:
 
     Attributes:
       name: the name of the computation.
+      where: the line of the user's that the first call came from, if it is known.
       calls: how many calls have ended, or failed.
       seconds: how long they took.
       measured: where the time went.
     """
 
     name: str
+    where: str | None = None
     calls: int = 0
     seconds: float = 0.0
     measured: Measured = dataclasses.field(default_factory=Measured)
@@ -161,7 +165,8 @@ class Recorder:
             key = id(computation)
             if key not in self.records:
                 self._computations.append(computation)
-                self.records[key] = CallRecord(computation.__name__)
+                where = callsites.find_user_line()
+                self.records[key] = CallRecord(computation.__name__, where)
             return self.records[key]
 
 
@@ -343,7 +348,7 @@ def count(
       clients: the number of clients whose work was run.
       examples: the number of examples that was worked on, each as often as it was.
       compilations: how often something was traced or compiled.
-      failed_clients: the number of clients that were left out because their work failed.
+      failed_clients: the number of clients whose work failed, and did not end the call.
     """
     if _recorders:
         added = {

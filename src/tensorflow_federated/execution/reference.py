@@ -318,6 +318,9 @@ class _Evaluator:
     def federated_zip_at_server(self, argument: Any, parameter: Type, result: Type) -> Any:
         return argument
 
+    def reported_non_finite(self, argument: Any, parameter: Type, result: Type) -> Any:
+        return argument
+
     def random_key(self, argument: Any, parameter: Type, result: Type) -> Any:
         return self.draws.draw()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal, get_args
 
 from tensorflow_federated.core import errors
@@ -34,7 +34,8 @@ class Settings:
         than the clients of a chunk, about a sixteenth of a cohort.
       mixed_precision: whether compiled JAX steps multiply in bfloat16 and add in float32.
       on_client_failure: what happens when the work of a client fails.
-      non_finite: whether NaN and infinities among a client's results are a failure.
+      non_finite: whether NaN and infinities among a client's results are a failure, those too for
+        which its work puts zeros; these are told of in any case.
 
     Raises:
       ArgumentError: if one of them is something else.
@@ -46,6 +47,16 @@ class Settings:
     mixed_precision: bool = False
     on_client_failure: FailurePolicy = "raise"
     non_finite: NonFinitePolicy = "allow"
+
+    def for_compiled_jax(self) -> tuple[str, ...]:
+        """The names of what was chosen that only compiled JAX steps know of.
+
+        Examples:
+          >>> Settings(lanes=4, threads=2).for_compiled_jax()
+          ('lanes',)
+        """
+        chosen = {"lanes": self.lanes is not None, "mixed_precision": self.mixed_precision}
+        return tuple(name for name, is_chosen in chosen.items() if is_chosen)
 
     def __post_init__(self) -> None:
         problems = [
@@ -72,6 +83,12 @@ class Settings:
             if getattr(self, name) not in choices:
                 wrong[name] = f"one of {', '.join(map(repr, choices))}"
         return wrong
+
+
+def without_effect(names: Sequence[str]) -> str:
+    """Says that settings of these names have no effect on a client step."""
+    chosen = " and ".join(f"`{name}`" for name in names)
+    return f"{chosen} without effect: only compiled steps of JAX know of that"
 
 
 _CHOICES = {

@@ -10,13 +10,14 @@ import dataclasses
 from collections.abc import Sequence
 from typing import get_args
 
-from tensorflow_federated.compiler import plan, wire
+from tensorflow_federated.compiler import non_finite_reports, plan, wire
 from tensorflow_federated.core import byte_format, ir, type_encoding
 from tensorflow_federated.core.byte_format import DEFAULT_LIMITS, Bytes, Limits, Reader, Writer
 from tensorflow_federated.core.types import Type
 from tensorflow_federated.execution.serialization import BackendCodec
 
 _AGGREGATE_KINDS: tuple[plan.AggregateKind, ...] = get_args(plan.AggregateKind)
+_FOLD_KINDS = ("fold", non_finite_reports.KIND)
 
 
 def encode_step(step: plan.ClientStep) -> bytes:
@@ -45,8 +46,7 @@ def encode_step(step: plan.ClientStep) -> bytes:
     writer = Writer()
     table.write(writer)
     writer.data += slots.data
-    accumulates = [each.accumulate for each in step.aggregates if each.accumulate is not None]
-    functions = ir.Struct(tuple((None, each) for each in (step.body, *accumulates)))
+    functions = ir.Struct(tuple((None, each) for each in step.programs))
     writer.blob(wire.encode(ir.Lambda(None, None, functions), "client_step", BackendCodec()))
     return byte_format.seal(byte_format.STEP, writer.data)
 
@@ -117,7 +117,7 @@ def _read_aggregate(reader: Reader, types: type_encoding.Types) -> tuple[plan.Ag
     zero, protocol = reader.optional_text(), reader.optional_text()
     aggregate = plan.Aggregate(*outputs, kind, value_type, zero, protocol=protocol)
     has_accumulate = reader.flag()
-    if has_accumulate != (kind == "fold"):
+    if has_accumulate != (kind in _FOLD_KINDS):
         reader.fail("a fold accumulates by a function, and nothing else does")
     return aggregate, has_accumulate
 

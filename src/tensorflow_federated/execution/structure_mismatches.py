@@ -30,7 +30,7 @@ def describe(elements: Sequence[tuple[str | None, Any]], names: Sequence[str | N
     if len(given) < len(elements) or len(expected) < len(names):
         if len(elements) != len(names):
             return f"expected {len(names)} elements, got {len(elements)}"
-        return f"expected elements with the names {_shown(names)}, got {_shown(_names(elements))}"
+        return f"expected {_named(names)}, got {_named([name for name, _ in elements])}"
     missing = [name for name in expected if name not in given]
     unknown = [name for name in given if name not in expected]
     parts = [f"missing {_shown(missing)}"] if missing else []
@@ -47,8 +47,10 @@ def describe(elements: Sequence[tuple[str | None, Any]], names: Sequence[str | N
     return "; ".join(parts)
 
 
-def _names(elements: Sequence[tuple[str | None, Any]]) -> list[str | None]:
-    return [name for name, _ in elements]
+def _named(names: Sequence[str | None]) -> str:
+    if not any(names):
+        return f"{len(names)} elements without names"
+    return f"elements with the names {_shown(names)}"
 
 
 def _shown(names: Sequence[str | None]) -> str:

@@ -216,6 +216,9 @@ def write_done(
             fields.unsigned(failed.position)
             fields.text(failed.stage)
             fields.text(describe_error(failed.error))
+        fields.unsigned(len(result.replaced))
+        for position in result.replaced:
+            fields.unsigned(position)
         fields.flag(result.totals is not None)
         if result.totals is None:
             continue
@@ -280,11 +283,12 @@ def _read_result(packet: PacketReader, step: plan.ClientStep) -> tuple[int, Chun
         FailedClient(fields.unsigned(), fields.text(), ToldError(fields.text()))
         for _ in range(fields.count("failed clients"))
     )
+    replaced = tuple(fields.unsigned() for _ in range(fields.count("replaced results")))
     if not fields.flag():
-        return index, ChunkResult(None, [[] for _ in step.kept], failed)
+        return index, ChunkResult(None, [[] for _ in step.kept], failed, replaced)
     totals = [_read_total(packet, aggregate) for aggregate in step.aggregates]
     kept = [[read_value(packet, slot.type) for _ in range(fields.unsigned())] for slot in step.kept]
-    return index, ChunkResult(totals, kept, failed)
+    return index, ChunkResult(totals, kept, failed, replaced)
 
 
 def _write_total(packet: PacketWriter, total: Any, aggregate: plan.Aggregate) -> None:

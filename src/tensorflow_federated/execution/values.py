@@ -179,6 +179,8 @@ def _convert_clients(
         for problem in error.problems:
             problems.add_line(problem.replace("dataset[*]", path, 1))
         return None
+    if isinstance(member, SequenceType):
+        _check_lists(value, clients, federated_type, path)
     if clients is None:
         raise errors.InvalidNonAllEqualValueError(
             "a value at the clients is given as a list, with one value for each client.",
@@ -186,9 +188,45 @@ def _convert_clients(
             signature=federated_type,
             fix=cohorts.how_to_give(value),
         )
+    if isinstance(member, SequenceType):
+        return client_data.to_sequences(clients, member.element, path, problems, _convert)
     return [
         convert_member(client, f"{path}[{index}]", problems) for index, client in enumerate(clients)
     ]
+
+
+def _check_lists(
+    value: Any, clients: list[Any] | None, federated_type: FederatedType, path: str
+) -> None:
+    """Raises where the list of clients, or that of a client's elements, was left out.
+
+    A client can be given as one element, without a list around it. Where all are, they may be the
+    elements of one client as well, and nothing tells which was meant.
+    """
+    assert isinstance(federated_type.member, SequenceType)
+    element = federated_type.member.element
+    noun, nouns = ("batch", "batches") if sequences.is_batched(element) else ("element", "elements")
+    if not isinstance(value, list) and client_data.is_one_element(value, element):
+        got, fix = f"one {noun}", f"for one client that has one {noun}, write `[[{noun}]]`."
+    elif (
+        clients is not None
+        and len(clients) > 1
+        and all(client_data.is_one_element(client, element) for client in clients)
+    ):
+        got = f"a list of {len(clients)} {nouns}"
+        fix = (
+            f"if one client has them all, write `[client_data]`; if each client has one {noun}, "
+            f"`[[{noun}] for {noun} in client_data]`."
+        )
+    else:
+        return
+    kind = errors.TypeMismatchError if clients else errors.InvalidNonAllEqualValueError
+    raise kind(
+        "the data of the clients is given as a list, with one dataset for each client.",
+        problems=[f"{path}: expected a list of datasets, or of lists of {nouns}, got {got}"],
+        signature=federated_type,
+        fix=fix,
+    )
 
 
 def _convert_function(

@@ -30,8 +30,9 @@ _LENGTH = struct.Struct("<Q")
 _SECONDS_TO_END = 5.0
 
 # What functions print must not get among the results, nor what they read take tasks away. The path
-# is that of this process, so that the same package is found.
+# is that of this process, so that the same package is found. By its name, no line is a user's.
 _PROGRAM = """
+__name__ = "tensorflow_federated.worker"
 import json, os, signal, sys
 signal.signal(signal.SIGINT, signal.SIG_IGN)
 tasks, results = os.dup(0), os.dup(1)

@@ -18,7 +18,7 @@ from tensorflow_federated.learning.metrics.summation import sum_then_finalize
 from tensorflow_federated.learning.models import local_loops
 from tensorflow_federated.learning.models.functional import FunctionalModel
 from tensorflow_federated.learning.optimizers.optimizer import Optimizer, check_optimizer
-from tensorflow_federated.learning.templates import arguments
+from tensorflow_federated.learning.templates import arguments, composers
 
 _WEIGHTED = "tff.learning.algorithms.build_weighted_fed_avg"
 _UNWEIGHTED = "tff.learning.algorithms.build_unweighted_fed_avg"
@@ -279,6 +279,11 @@ def _build(
     update_type = worked.result.member["update"]
     aggregator = model_aggregator.create(update_type, TensorType(np.float32))
     finalizer = templates.build_apply_optimizer_finalizer(server_optimizer, model.weights_type)
-    return templates.compose_learning_process(
-        model.initial_weights, model_distributor, client_work, aggregator, finalizer
+    return composers.compose_as(
+        user.rpartition("build_")[2],
+        model.initial_weights,
+        model_distributor,
+        client_work,
+        aggregator,
+        finalizer,
     )

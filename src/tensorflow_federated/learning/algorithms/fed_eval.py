@@ -24,7 +24,7 @@ from tensorflow_federated.learning.loop_implementation import LoopImplementation
 from tensorflow_federated.learning.metrics.summation_process import SumThenFinalizeFactory
 from tensorflow_federated.learning.models import local_loops
 from tensorflow_federated.learning.models.functional import FunctionalModel
-from tensorflow_federated.learning.templates import arguments
+from tensorflow_federated.learning.templates import arguments, composers
 
 _NAME = "tff.learning.algorithms.build_fed_eval"
 
@@ -107,7 +107,8 @@ def build_fed_eval(
             model.unfinalized_metrics_type
         )
     no_update = StructWithPythonType([], tuple)
-    return templates.compose_learning_process(
+    return composers.compose_as(
+        "fed_eval",
         model.initial_weights,
         model_distributor,
         _evaluation_work(model, metrics_aggregation_process),

@@ -128,6 +128,37 @@ def compose_learning_process(
       >>> print(process.get_hparams.type_signature.result)
       <client_work=<learning_rate=float32>,finalizer=<learning_rate=float32>>
     """
+    return compose_as(
+        "composed_process",
+        initial_model_weights_fn,
+        model_weights_distributor,
+        client_work,
+        model_update_aggregator,
+        model_finalizer,
+    )
+
+
+def compose_as(
+    name: str,
+    initial_model_weights_fn: Computation,
+    model_weights_distributor: DistributionProcess,
+    client_work: ClientWorkProcess,
+    model_update_aggregator: templates.AggregationProcess,
+    model_finalizer: FinalizerProcess,
+) -> LearningProcess:
+    """Composes a learning process, and says what `tff.profile` and messages call it.
+
+    Args:
+      name: the name of the process; its computations are called `name.initialize`, `name.next`.
+      initial_model_weights_fn: see `compose_learning_process`, as for all others.
+      model_weights_distributor: see there.
+      client_work: see there.
+      model_update_aggregator: see there.
+      model_finalizer: see there.
+
+    Returns:
+      The process.
+    """
     iterative_process.check_computation("initial_model_weights_fn", initial_model_weights_fn)
     _check_kinds(model_weights_distributor, client_work, model_update_aggregator, model_finalizer)
     _check_fit(
@@ -149,6 +180,7 @@ def compose_learning_process(
             )
         )
 
+    initialize.__name__ = f"{name}.initialize"
     initialize_fn = tracing.federated_computation(initialize)
     state_type = initialize_fn.type_signature.result
 
@@ -182,6 +214,7 @@ def compose_learning_process(
         )
 
     data_type = _parameter(client_work)[2]
+    next_round.__name__ = f"{name}.next"
     next_fn = tracing.federated_computation(next_round, state_type, data_type)
     return LearningProcess(
         initialize_fn,

@@ -241,7 +241,10 @@ def _local_training(
         return collections.OrderedDict(
             result=ClientResult(
                 finished.model_delta,
-                weigh(finished.num_examples, finished.has_non_finite),
+                weigh(
+                    finished.num_examples,
+                    local_intrinsics.reported_non_finite(finished.has_non_finite),
+                ),
             ),
             unfinalized_metrics=finished.unfinalized_metrics,
         )

@@ -1,4 +1,4 @@
-"""docs/data.md shows what its program prints; `--update-golden` writes it anew."""
+"""Pages of docs/ show what their programs print; `--update-golden` writes that anew."""
 
 from __future__ import annotations
 
@@ -12,10 +12,14 @@ PARTS = re.compile(r"^```(python|text)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 MARK = "=== the output of the block before ends here"
 
 
-def test_the_page_shows_what_its_program_prints(
-    repository: pathlib.Path, run_python: Callable[..., str], request: pytest.FixtureRequest
+@pytest.mark.parametrize("name", ["cluster", "data"])
+def test_a_page_shows_what_its_program_prints(
+    name: str,
+    repository: pathlib.Path,
+    run_python: Callable[..., str],
+    request: pytest.FixtureRequest,
 ):
-    path = repository / "docs" / "data.md"
+    path = repository / "docs" / f"{name}.md"
     page = path.read_text(encoding="utf-8")
     parts = PARTS.findall(page)
     program = [text if kind == "python" else f"print({MARK!r})\n" for kind, text in parts]
