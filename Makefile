@@ -49,6 +49,7 @@ slow: $(VENV)/.installed-all
 
 benchmark: $(VENV)/.installed-all
 	$(BIN)/python benchmarks/engine.py $(QUICK)
+	$(BIN)/python benchmarks/floors.py $(QUICK)
 	$(BIN)/python benchmarks/language.py $(QUICK)
 	$(BIN)/python benchmarks/memory_rounds.py $(QUICK)
 	$(BIN)/python benchmarks/convolutions.py $(QUICK)

@@ -23,6 +23,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import dataclasses
+import itertools
 import json
 import os
 import pathlib
@@ -208,10 +209,11 @@ def _figures(times: Sequence[float]) -> dict[str, Any]:
 
 
 def run_scaling(scaling: Scaling) -> dict[str, Any]:
-    """What a client costs in cohorts of each size, and the memory at most.
+    """What a client costs in cohorts of each size, what one more costs, and the memory at most.
 
     Cohorts differ in how many batches their clients have on average, small ones most: the cost is
-    that of as many batches as a client of the population has.
+    that of as many batches as a client of the population has. A round has a fixed cost, which few
+    clients share; what is to be flat is the cost of one client more, from each size to the next.
     """
     average = float(workload.batch_counts(np.arange(workload.NUM_CLIENTS)).mean())
     rows: list[dict[str, Any]] = []
@@ -242,8 +244,12 @@ def run_scaling(scaling: Scaling) -> dict[str, Any]:
                     "peak_mib": contestant.ask("memory")["peak_mib"],
                 }
             )
-    costs_of_sizes = [row["median_seconds_per_client"] for row in rows]
-    cost = max(costs_of_sizes) / min(costs_of_sizes)
+    for smaller, larger in itertools.pairwise(rows):
+        seconds = [row["clients"] * row["median_seconds_per_client"] for row in (smaller, larger)]
+        more = larger["clients"] - smaller["clients"]
+        larger["seconds_per_client_more"] = (seconds[1] - seconds[0]) / more
+    of_one_more = [row["seconds_per_client_more"] for row in rows[1:]]
+    cost = max(of_one_more) / min(of_one_more)
     memory = max(row["peak_mib"] for row in rows) - rows[0]["peak_mib"]
     return {
         "own": scaling.own.name,

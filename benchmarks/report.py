@@ -58,7 +58,16 @@ def scaling_lines(figures: dict[str, Any]) -> Iterator[str]:
     """Cost and memory against the number of clients, for a terminal."""
     for row in figures["sizes"]:
         cost = row["median_seconds_per_client"] * 1e6
-        yield f"{row['clients']:,} clients: {cost:.0f} us each, {row['peak_mib']:.0f} MiB"
+        more = row.get("seconds_per_client_more")
+        of_one_more = "" if more is None else f", {more * 1e6:.0f} us for one more"
+        yield (
+            f"{row['clients']:,} clients: {cost:.0f} us each{of_one_more}, "
+            f"{row['peak_mib']:.0f} MiB"
+        )
+
+
+def _microseconds(seconds: float | None) -> str:
+    return "" if seconds is None else f"{seconds * 1e6:.0f} µs"
 
 
 def table(figures: dict[str, Any]) -> str:
@@ -75,16 +84,19 @@ def table(figures: dict[str, Any]) -> str:
     scaling = figures["scaling"]
     lines += [
         "",
-        "| clients of a round | cost of a client | peak memory |",
-        "|---:|---:|---:|",
+        "| clients of a round | cost of a client | of one more | peak memory |",
+        "|---:|---:|---:|---:|",
         *(
             f"| {row['clients']:,} | {row['median_seconds_per_client'] * 1e6:.0f} µs "
+            f"| {_microseconds(row.get('seconds_per_client_more'))} "
             f"| {row['peak_mib']:,.0f} MiB |"
             for row in scaling["sizes"]
         ),
         "",
-        f"A client costs at most {scaling['cost_ratio']:.2f} times as much in one cohort as in "
-        f"another (goal {scaling['cost_goal']:g}, {verdict(scaling['cost_is_reached'])}). The "
+        "The cost of a client falls, as more of them share what a round costs in any case. One "
+        "client more, from each size to the next, costs at most "
+        f"{scaling['cost_ratio']:.2f} times as much in one cohort as in another (goal "
+        f"{scaling['cost_goal']:g}, {verdict(scaling['cost_is_reached'])}). The "
         f"largest needs {scaling['memory_growth_mib']:,.0f} MiB more than the smallest (goal "
         f"{scaling['memory_goal_mib']:g}, {verdict(scaling['memory_is_reached'])}).",
     ]
@@ -143,12 +155,12 @@ def plot(figures: dict[str, Any], path: pathlib.Path) -> None:
     pyplot.close(figure)
 
 
-def inserted(page: str, text: str) -> str:
-    """A page with a text between the markers."""
-    before, begin, rest = page.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise SystemExit(f"the page has no lines {BEGIN!r} and {END!r}")
+def inserted(page: str, text: str, begin: str = BEGIN, end: str = END) -> str:
+    """A page with a text between two markers."""
+    before, found_begin, rest = page.partition(begin)
+    _, found_end, after = rest.partition(end)
+    if not found_begin or not found_end:
+        raise SystemExit(f"the page has no lines {begin!r} and {end!r}")
     return f"{before}{begin}\n\n{text}\n\n{end}{after}"
 
 

@@ -16,19 +16,17 @@ def build(program: workload.Program, population: workload.Population) -> contest
 
     if program.processes:
         _use_processes(program.processes)
-    if program.preprocessing == "tutorial":
-        datasets = _tutorial_datasets(population)
-    else:
-        datasets = _batches(population, program)
-    spec = datasets(0)[0].element_spec
+    is_tutorial = program.preprocessing == "tutorial"
+    features, labels = [workload.NUM_PIXELS], [1]
+    if not is_tutorial:
+        features, labels = [*workload.IMAGE], []
+    x, y = tf.TensorSpec([None, *features]), tf.TensorSpec([None, *labels], tf.int32)
 
     def model_fn() -> Any:
         return tff.learning.models.from_keras_model(
-            keras_model(program, spec[0] if isinstance(spec, tuple) else spec["x"]),
-            input_spec=spec,
-            loss=tf.keras.losses.SparseCategoricalCrossentropy(
-                from_logits=program.preprocessing != "tutorial"
-            ),
+            keras_model(program, x),
+            input_spec=collections.OrderedDict(x=x, y=y) if is_tutorial else (x, y),
+            loss=tf.keras.losses.SparseCategoricalCrossentropy(from_logits=not is_tutorial),
             metrics=[tf.keras.metrics.SparseCategoricalAccuracy()],
         )
 
@@ -38,6 +36,9 @@ def build(program: workload.Program, population: workload.Population) -> contest
         server_optimizer_fn=tff.learning.optimizers.build_sgdm(1.0),
     )
     state = process.initialize()
+    # TensorFlow settles how many threads a kernel has when it makes the first data set; those who
+    # build the process before let this package choose.
+    datasets = (_tutorial_datasets if is_tutorial else _batches)(population, program)
 
     def run_round(round_number: int) -> None:
         nonlocal state
@@ -96,12 +97,13 @@ def _batches(population: workload.Population, program: workload.Program) -> Any:
     return of_round
 
 
-def _tutorial_datasets(population: workload.Population) -> Any:
+def _tutorial_datasets(population: workload.Population, program: workload.Program) -> Any:
     """The same for the tutorial, whose clients are the same ones in each round."""
     import tensorflow as tf
 
     import tensorflow_federated as tff
 
+    del program
     clients = tff.simulation.datasets.TestClientData(
         {
             f"client_{client:02}": collections.OrderedDict(

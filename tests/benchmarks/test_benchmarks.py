@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 import json
 import pathlib
@@ -19,7 +20,8 @@ FOLDER = pathlib.Path(__file__).parent.parent.parent / "benchmarks"
 def load(monkeypatch: pytest.MonkeyPatch, name: str) -> Any:
     """A module of the benchmarks, which import each other by their bare names."""
     monkeypatch.syspath_prepend(FOLDER)
-    for each in ("common", "comparisons", "contestant", "peers", "report", "workload", name):
+    others = ("common", "comparisons", "contestant", "engine", "peers", "products", "report")
+    for each in (*others, "workload", name):
         monkeypatch.delitem(sys.modules, each, raising=False)
     return importlib.import_module(name)
 
@@ -102,7 +104,12 @@ def figures() -> dict[str, Any]:
         "scaling": {
             "sizes": [
                 {"clients": 10, "median_seconds_per_client": 2e-4, "peak_mib": 500.0},
-                {"clients": 5000, "median_seconds_per_client": 1.5e-4, "peak_mib": 600.0},
+                {
+                    "clients": 5000,
+                    "median_seconds_per_client": 1.5e-4,
+                    "seconds_per_client_more": 1.4e-4,
+                    "peak_mib": 600.0,
+                },
             ],
             "cost_ratio": 1.33,
             "cost_goal": 1.25,
@@ -147,6 +154,46 @@ def test_plot_is_drawn_alike_from_the_same_figures(report, tmp_path):
     assert first.read_bytes() == second.read_bytes()
 
 
+@pytest.fixture
+def floors(monkeypatch) -> Any:
+    return load(monkeypatch, "floors")
+
+
+def speeds() -> dict[str, Any]:
+    of_kernels = {"NumPy": [1e9, 2e9], "XLA": [2e9, 3e9], "TensorFlow": [1e9, 1e9]}
+    names = ("dense 784-10", "dense 784-10, kernel's gradient")
+    return {"copied_bytes_per_second": [1e10, 2e10], "products": dict.fromkeys(names, of_kernels)}
+
+
+def test_floor_is_what_the_batches_of_a_round_take_at_the_best_speed(floors):
+    comparison = floors.comparisons.COMPARISONS[0]
+    floor = floors.floor(comparison, speeds())
+    flops = 2 * 2 * 20 * 784 * 10 * floor["batches"]
+    best = max(floors.comparisons.CORES * 2e9, 3e9)
+    assert floor["products_seconds"] == pytest.approx(flops / best)
+    assert floor["memory_seconds"] == pytest.approx(floor["batches"] * 20 * 784 * 4 / 2e10)
+    assert floor["floor_seconds"] == floor["products_seconds"]
+
+
+def test_the_tutorial_has_the_batches_of_all_its_epochs(floors):
+    tutorial = floors.comparisons.TUTORIAL
+    one_epoch = floors.batches(dataclasses.replace(tutorial, preprocessing="batches"), 1)
+    assert 4 * one_epoch < floors.batches(tutorial, 1) <= 5 * one_epoch
+
+
+def test_table_of_floors_has_everybody_who_was_measured(floors, golden, monkeypatch):
+    monkeypatch.setattr(floors.comparisons, "CORES", 2)
+    least = {"batches": 500, "products_seconds": 0.01, "memory_seconds": 0.002}
+    told = {**speeds(), "workloads": {"softmax": {**least, "floor_seconds": 0.01}}}
+    golden.check("floors", floors.table(told, figures()["comparisons"]))
+
+
+def test_page_has_the_markers_of_the_floors(floors, report, repository):
+    page = (repository / "docs" / "performance.md").read_text(encoding="utf-8")
+    written = report.inserted(page, "the floors", floors.BEGIN, floors.END)
+    assert f"{floors.BEGIN}\n\nthe floors\n\n{floors.END}" in written
+
+
 def run(script: str, *arguments: str) -> str:
     done = subprocess.run(
         [sys.executable, str(FOLDER / script), *arguments],
@@ -185,7 +232,7 @@ def test_rounds_leave_no_threads_files_or_objects_behind(way):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("script", ["convolutions.py", "overheads.py"])
+@pytest.mark.parametrize("script", ["convolutions.py", "floors.py", "overheads.py"])
 def test_scripts_run(script):
     assert run(script, "--quick")
 
