@@ -13,6 +13,7 @@ import pytest
 import tensorflow as tf
 
 from tensorflow_federated.compiler import compilation, plan
+from tensorflow_federated.core import contexts as context_stack
 from tensorflow_federated.core import intrinsics, local_intrinsics, placements, tracing, types
 from tensorflow_federated.execution import (
     backends,
@@ -226,8 +227,6 @@ def test_federated_averaging(step_fn):
 )
 @pytest.mark.parametrize("as_datasets", [True, False])
 def test_federated_averaging_on_every_engine(engine, as_datasets):
-    from tensorflow_federated.core import contexts as context_stack
-
     weights = collections.OrderedDict(w=np.float32([0.5, -0.5]), b=np.float32(0.25))
     cohort: list[Any] = COHORT
     if as_datasets:
@@ -303,6 +302,22 @@ def test_several_inputs_of_every_kind():
         for i in range(len(SIZES))
     ]
     run_chunk(comp, [], [[each for each in own], COHORT])
+
+
+def test_a_result_can_be_written_to():
+    @computation(np.float32)
+    def filled(x):
+        return tf.fill([5000], x)
+
+    @tracing.federated_computation(types.FederatedType(np.float32, CLIENTS))
+    def total(values):
+        return intrinsics.federated_sum(intrinsics.federated_map(filled, values))
+
+    # A single client: nothing is added to what TensorFlow gave.
+    with context_stack.install(contexts.create_local_context()):
+        result = total([1.0])
+    result += 1
+    assert result[0] == 2
 
 
 def test_maps_and_sums_of_sequences():

@@ -279,7 +279,15 @@ def _presenter(type_signature: Type) -> _Presenter:
         case TensorType(shape=()):
             return _present_scalar
         case _:
-            return lambda canonical: canonical
+            return _present_array
+
+
+def _present_array(canonical: Any) -> Any:
+    """An array that the user may write to: frameworks share their memory with some of ours."""
+    if isinstance(canonical, np.ndarray):
+        array = cast("np.ndarray[Any, Any]", canonical)
+        return array if array.flags.writeable else array.copy()
+    return canonical
 
 
 def _present_sequence(present_element: _Presenter, sequence: sequences.Sequence) -> Any:

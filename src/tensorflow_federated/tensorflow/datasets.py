@@ -7,7 +7,6 @@ drawing from the seed.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -61,7 +60,7 @@ def convert(dataset: tf.data.Dataset, element_type: Type) -> sequences.Sequence:
             fix="check `dataset.element_spec`: names, order, dtypes and shapes have to fit.",
         )
     kept = kept_columns.kept.get(element_type, [dataset])
-    recognise = functools.cache(lambda: _pipeline(dataset))
+    recognise = _Recognised(dataset)
     return sequences.Sequence.from_dataset(
         dataset,
         element_type,
@@ -71,6 +70,19 @@ def convert(dataset: tf.data.Dataset, element_type: Type) -> sequences.Sequence:
         if kept is None
         else kept.known_row_count,
     )
+
+
+class _Recognised:
+    """Finds the pipeline of a dataset, once."""
+
+    def __init__(self, dataset: tf.data.Dataset) -> None:
+        self._dataset: tf.data.Dataset | None = dataset
+        self._pipeline: Pipeline | None = None
+
+    def __call__(self) -> Pipeline | None:
+        if self._dataset is not None:
+            self._pipeline, self._dataset = _pipeline(self._dataset), None
+        return self._pipeline
 
 
 def _pipeline(dataset: tf.data.Dataset) -> Pipeline | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
@@ -52,6 +53,20 @@ def to_tensor(array: np.ndarray, dtype: tf.DType) -> tf.Tensor:
     if not is_plain or array.nbytes < _FEW_BYTES or tf.config.list_logical_devices("GPU"):
         return tf.constant(array, dtype)
     return tf.experimental.dlpack.from_dlpack(array.__dlpack__())
+
+
+def reader_of(output: tf.Tensor) -> Callable[[tf.Tensor], np.ndarray]:
+    """What makes arrays of the values that a symbolic tensor has; see `to_array`.
+
+    Examples:
+      >>> function = tf.function(lambda: tf.range(3)).get_concrete_function()
+      >>> reader_of(function.outputs[0])(tf.range(3)).tolist()
+      [0, 1, 2]
+    """
+    # Small arrays are many, and to ask each for its shape takes longer than to copy it.
+    size = output.shape.num_elements() if output.shape.is_fully_defined() else None
+    is_small = size is not None and size * output.dtype.size < _FEW_BYTES
+    return operator.methodcaller("numpy") if is_small else to_array
 
 
 def to_array(tensor: tf.Tensor) -> np.ndarray:

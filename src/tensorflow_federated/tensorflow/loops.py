@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tensorflow_federated.tensorflow import layouts
+from tensorflow_federated.tensorflow import graph_functions, layouts
 
 Loop = Callable[
     [
@@ -103,6 +103,7 @@ class Function:
           executor: what runs it.
         """
         self._run = _caller(concrete, executor)
+        self._readers = [layouts.reader_of(output) for output in concrete.outputs]
         self._captured = list(concrete.captured_inputs)
         known = {id(variable.handle): variable for variable in variables}
         self._own = {
@@ -122,7 +123,7 @@ class Function:
           Its results.
         """
         if not self._own:
-            return list(map(layouts.to_array, self._run([*tensors, *self._captured])))
+            return self._read(self._run([*tensors, *self._captured]))
         try:
             mine = self._free.pop()
         except IndexError:
@@ -131,9 +132,12 @@ class Function:
         for position, variable in mine.items():
             captured[position] = variable.handle
         try:
-            return list(map(layouts.to_array, self._run([*tensors, *captured])))
+            return self._read(self._run([*tensors, *captured]))
         finally:
             self._free.append(mine)
+
+    def _read(self, results: Sequence[tf.Tensor]) -> list[np.ndarray]:
+        return [reader(result) for reader, result in zip(self._readers, results, strict=True)]
 
 
 def _another(variable: tf.Variable) -> tf.Variable:
@@ -198,9 +202,11 @@ def _apart(
 ) -> Callable[..., list[tf.Tensor]]:
     """A function that stays one where it is called."""
     inner = _traced(fn, specs, {"_noinline": True})
-    # It is not one thread that runs it: its operations are long, and where a core is idle, as few
-    # clients are left, two that do not need each other are done at the same time, each as ever.
-    call = _caller(inner, "")
+    # The one thread of such a function waits for the functions that it calls, and these for one of
+    # few threads; so a function that calls others, or branches, has TensorFlow's usual executor.
+    nodes = inner.graph.as_graph_def().node
+    calls_others = any(any(True for _ in graph_functions.references(node)) for node in nodes)
+    call = _caller(inner, "" if calls_others else _EXECUTOR)
     return lambda *tensors: call([*tensors, *inner.captured_inputs])
 
 
