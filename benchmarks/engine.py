@@ -263,12 +263,28 @@ def run_scaling(scaling: Scaling) -> dict[str, Any]:
     }
 
 
+def merged(before: dict[str, Any], figures: dict[str, Any]) -> dict[str, Any]:
+    """The results of an earlier run, with those of some comparisons that were run again."""
+    again = {each["title"]: each for each in figures["comparisons"]}
+    return {
+        "load_1_minute_before": figures["load_1_minute_before"],
+        "versions_of_others": {
+            **before["versions_of_others"],
+            **figures["versions_of_others"],
+        },
+        "comparisons": [again.get(each["title"], each) for each in before["comparisons"]],
+        "scaling": before["scaling"],
+    }
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--quick", action="store_true", help="try whether everything runs")
-    parser.add_argument("--only", help="the comparisons whose titles hold this text")
+    parser.add_argument(
+        "--only", help="the comparisons whose titles hold this text; others keep their results"
+    )
     for option, runner in comparisons.OPTIONS.items():
         parser.add_argument(f"--{option}", help=f"an interpreter that has {runner.name}")
     arguments = parser.parse_args()
@@ -307,7 +323,9 @@ def main() -> int:
         for line in report.scaling_lines(figures["scaling"]):
             print(f"  {line}", flush=True)
     print(f"{time.perf_counter() - start:.0f} s in all")
-    if not arguments.quick and not arguments.only:
+    if not arguments.quick:
+        if arguments.only:
+            figures = merged(report.read(), figures)
         print(f"Written to {common.write_results('engine', figures)}")
         report.write()
     return int(has_failed)

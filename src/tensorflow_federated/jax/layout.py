@@ -32,6 +32,9 @@ _MOST_ROWS = 2**31 - 1
 _LEAST_BYTES = 2**20
 _LEAST_ELEMENTS = 64
 
+# So many batches are not of one size by chance.
+_MANY_BATCHES = 4
+
 # The least size of batches that are no larger than others by choice.
 _LEAST_WIDTH = 32
 
@@ -258,8 +261,6 @@ class SequenceLayout:
     def _copied(self, columns: Sequence[Columns], capacity: int) -> tuple[Any, ...]:
         joined = self._empty_columns(capacity)
         for index, target in enumerate(joined):
-            # The only row that is read without having been written.
-            target[0] = 0
             position = 0
             for each in columns:
                 end = position + each.row_count
@@ -269,6 +270,8 @@ class SequenceLayout:
                 else:
                     np.take(source, each.rows, axis=0, out=target[position:end], mode="clip")
                 position = end
+            # A batch that is not full is read with the rows after it.
+            target[position:] = 0
         return tuple(jax.device_put(joined))
 
     def _empty_columns(self, row_count: int) -> list[np.ndarray]:
@@ -300,12 +303,15 @@ class SequenceLayout:
 
 
 def _is_regular(sizes: np.ndarray, bounds: np.ndarray) -> bool:
-    """Whether the largest batches look as if their size were chosen, not just what there was."""
-    largest = np.flatnonzero(sizes == sizes.max())
-    if len(largest) > 1:
-        return True
-    client = int(np.searchsorted(bounds, largest[0], "right")) - 1
-    return int(bounds[client + 1] - bounds[client]) > 1
+    """Whether the largest batches look as if their size were chosen, not just what there was.
+
+    A batch that is not the only one of its client is full. Where every client has one batch, a few
+    may be equal by chance, and each size would be a program.
+    """
+    largest = sizes == sizes.max()
+    clients = np.searchsorted(bounds, np.flatnonzero(largest), "right") - 1
+    has_others = bool((bounds[clients + 1] - bounds[clients] > 1).any())
+    return has_others or (len(sizes) >= _MANY_BATCHES and bool(largest.all()))
 
 
 def _runs(sizes: np.ndarray, first: int, last: int) -> list[Run]:
