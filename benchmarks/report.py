@@ -164,9 +164,14 @@ def inserted(page: str, text: str, begin: str = BEGIN, end: str = END) -> str:
     return f"{before}{begin}\n\n{text}\n\n{end}{after}"
 
 
+def read() -> dict[str, Any]:
+    """The results of the last run."""
+    return json.loads(RESULTS.read_text(encoding="utf-8"))
+
+
 def write() -> None:
     """Writes the table and the plot."""
-    figures = json.loads(RESULTS.read_text(encoding="utf-8"))
+    figures = read()
     plot(figures, PLOT)
     page = PAGE.read_text(encoding="utf-8")
     PAGE.write_text(inserted(page, table(figures)), encoding="utf-8")
