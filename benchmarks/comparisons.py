@@ -138,7 +138,7 @@ class Scaling:
     Attributes:
       own: this package.
       sizes: the numbers of clients; the first is the measure of the others.
-      most_cost: how many times as much one client more may cost in one cohort as in another.
+      most_cost: how many times as much a client may cost in a larger cohort as in a smaller.
       most_memory_mib: how much more memory there may be.
     """
 

@@ -213,7 +213,7 @@ def run_scaling(scaling: Scaling) -> dict[str, Any]:
 
     Cohorts differ in how many batches their clients have on average, small ones most: the cost is
     that of as many batches as a client of the population has. A round has a fixed cost, which few
-    clients share; what is to be flat is the cost of one client more, from each size to the next.
+    clients share; what counts is how much more a client costs in a larger cohort than in a smaller.
     """
     average = float(workload.batch_counts(np.arange(workload.NUM_CLIENTS)).mean())
     rows: list[dict[str, Any]] = []
@@ -248,8 +248,8 @@ def run_scaling(scaling: Scaling) -> dict[str, Any]:
         seconds = [row["clients"] * row["median_seconds_per_client"] for row in (smaller, larger)]
         more = larger["clients"] - smaller["clients"]
         larger["seconds_per_client_more"] = (seconds[1] - seconds[0]) / more
-    of_one_more = [row["seconds_per_client_more"] for row in rows[1:]]
-    cost = max(of_one_more) / min(of_one_more)
+    costs_of_sizes = [row["median_seconds_per_client"] for row in rows]
+    cost = max(larger / smaller for smaller, larger in itertools.combinations(costs_of_sizes, 2))
     memory = max(row["peak_mib"] for row in rows) - rows[0]["peak_mib"]
     return {
         "own": scaling.own.name,

@@ -93,10 +93,10 @@ def table(figures: dict[str, Any]) -> str:
             for row in scaling["sizes"]
         ),
         "",
-        "The cost of a client falls, as more of them share what a round costs in any case. One "
-        "client more, from each size to the next, costs at most "
-        f"{scaling['cost_ratio']:.2f} times as much in one cohort as in another (goal "
-        f"{scaling['cost_goal']:g}, {verdict(scaling['cost_is_reached'])}). The "
+        f"In a larger cohort a client costs at most {scaling['cost_ratio']:.2f} times as much as "
+        f"in a smaller one (goal {scaling['cost_goal']:g}, "
+        f"{verdict(scaling['cost_is_reached'])}): the cost falls, as more of them share what a "
+        "round and a chunk cost in any case. The "
         f"largest needs {scaling['memory_growth_mib']:,.0f} MiB more than the smallest (goal "
         f"{scaling['memory_goal_mib']:g}, {verdict(scaling['memory_is_reached'])}).",
     ]
