@@ -169,6 +169,15 @@ def test_what_is_read_is_what_tensorflow_iterates_over(pipeline):
     assert [each.dtype for each in read] == [each.dtype for each in expected]
 
 
+def test_whoever_forgot_to_batch_is_told_so():
+    single = tf.data.Dataset.range(6)
+    wanted = types.TensorType(np.int64, [None])
+    with pytest.raises(TypeError, match="make batches of them: `dataset.batch"):
+        datasets.convert(single, wanted)
+    with pytest.raises(TypeError, match="these are batches"):
+        datasets.convert(single.batch(2), types.TensorType(np.int64))
+
+
 def test_another_element_type_is_refused_before_reading():
     def explode(x):
         raise AssertionError("the dataset was read")

@@ -9,7 +9,7 @@ from typing import Any, NoReturn, cast
 
 import numpy as np
 
-from tensorflow_federated.core import containers, errors, type_trees, types
+from tensorflow_federated.core import containers, errors, types
 from tensorflow_federated.core.types import StructType, TensorType, Type
 from tensorflow_federated.execution import leaves as tensor_leaves
 from tensorflow_federated.execution import sequences, tensors
@@ -47,7 +47,7 @@ def to_sequence(
         dataset = sequences.from_dataset(value, element_type)
     except errors.TypeMismatchError as error:
         for problem in error.problems:
-            problems.add_line(problem.replace("dataset[*]", f"{path}[*]", 1))
+            problems.add_line(problem.replace("dataset[*]", f"{path}[*]", 1), error.fix)
         return None
     if dataset is not None:
         return dataset
@@ -137,26 +137,15 @@ def _fit(wanted: Type, given: Type) -> _Fit:
     ordered, positions = _in_order_of(wanted, given, 0)
     differences = tuple(wanted.differences(ordered, path="[*]"))
     mended_by = None
-    if differences and sequences.is_stacked(ordered):
-        in_batches = type_trees.map_leaves(ordered, lambda leaf: _with_rows(leaf, added=True))
-        if wanted.is_assignable_from(in_batches):
-            mended_by = (
-                "these are single examples; make batches of them: "
-                "`client_data.preprocess(Preprocessing(batch_size=...))`."
-            )
-    elif differences and sequences.is_batched(ordered):
-        single = type_trees.map_leaves(ordered, lambda leaf: _with_rows(leaf, added=False))
-        if wanted.is_assignable_from(single):
-            mended_by = "these are batches; leave `batch_size` out for single examples."
+    if differences and sequences.are_batches_of(wanted, ordered):
+        mended_by = (
+            "these are single examples; make batches of them: "
+            "`client_data.preprocess(Preprocessing(batch_size=...))`."
+        )
+    elif differences and sequences.are_batches_of(ordered, wanted):
+        mended_by = "these are batches; leave `batch_size` out for single examples."
     is_same = positions == list(range(len(positions)))
     return _Fit(differences, mended_by, None if is_same else tuple(positions))
-
-
-def _with_rows(leaf: Type, *, added: bool) -> Type:
-    """The type of rows of a tensor, of whatever number, or of one of these rows."""
-    assert isinstance(leaf, TensorType)
-    shape = leaf.shape or ()
-    return TensorType(leaf.dtype, (None, *shape) if added else shape[1:])
 
 
 def _in_order_of(wanted: Type, given: Type, first: int) -> tuple[Type, list[int]]:

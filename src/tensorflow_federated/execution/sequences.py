@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from tensorflow_federated.core import errors, shapes
+from tensorflow_federated.core import errors, shapes, type_trees
 from tensorflow_federated.core.types import TensorType, Type
 from tensorflow_federated.execution import leaves as tensor_leaves
 
@@ -310,6 +310,23 @@ def is_stacked(element_type: Type) -> bool:
     """Whether the shapes of all leaves are known."""
     leaf_types = tensor_leaves.leaf_types(element_type)
     return bool(leaf_types) and all(_is_static(leaf) for leaf in leaf_types)
+
+
+def are_batches_of(batch_type: Type, element_type: Type) -> bool:
+    """Whether a type is that of batches, of whatever size, of elements whose shapes are known.
+
+    Examples:
+      >>> are_batches_of(TensorType(np.float32, [None, 2]), TensorType(np.float32, [2]))
+      True
+    """
+
+    def with_rows(leaf: Type) -> Type:
+        assert isinstance(leaf, TensorType)
+        return TensorType(leaf.dtype, (None, *(leaf.shape or ())))
+
+    return is_stacked(element_type) and batch_type.is_assignable_from(
+        type_trees.map_leaves(element_type, with_rows)
+    )
 
 
 def _is_batch(leaf: Type) -> bool:

@@ -57,7 +57,8 @@ def convert(dataset: tf.data.Dataset, element_type: Type) -> sequences.Sequence:
         raise errors.TypeMismatchError(
             "the elements of a dataset are not of the type that is needed.",
             problems=differences,
-            fix="check `dataset.element_spec`: names, order, dtypes and shapes have to fit.",
+            fix=_batching(element_type, actual)
+            or "check `dataset.element_spec`: names, order, dtypes and shapes have to fit.",
         )
     kept = kept_columns.kept.get(element_type, [dataset])
     recognise = _Recognised(dataset)
@@ -70,6 +71,15 @@ def convert(dataset: tf.data.Dataset, element_type: Type) -> sequences.Sequence:
         if kept is None
         else kept.known_row_count,
     )
+
+
+def _batching(wanted: Type, actual: Type) -> str | None:
+    """How batches become of single elements, or the other way round, if that is what is wrong."""
+    if sequences.are_batches_of(wanted, actual):
+        return "these are single examples; make batches of them: `dataset.batch(20)`."
+    if sequences.are_batches_of(actual, wanted):
+        return "these are batches; leave out `dataset.batch(...)`, or add `.unbatch()`."
+    return None
 
 
 class _Recognised:
