@@ -172,7 +172,7 @@ def test_what_is_read_is_what_tensorflow_iterates_over(pipeline):
 def test_whoever_forgot_to_batch_is_told_so():
     single = tf.data.Dataset.range(6)
     wanted = types.TensorType(np.int64, [None])
-    with pytest.raises(TypeError, match="make batches of them: `dataset.batch"):
+    with pytest.raises(TypeError, match=r"make batches of them: `dataset\.batch"):
         datasets.convert(single, wanted)
     with pytest.raises(TypeError, match="these are batches"):
         datasets.convert(single.batch(2), types.TensorType(np.int64))
