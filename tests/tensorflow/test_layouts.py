@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tensorflow_federated.execution import aligned_arrays
 from tensorflow_federated.tensorflow import layouts
 
 
@@ -26,7 +27,7 @@ class Maker:
 @pytest.mark.parametrize("size", [0, 3, 5000])
 @pytest.mark.parametrize("dtype", [np.float32, np.int64, np.bool_, np.complex64, np.uint16])
 def test_a_tensor_has_the_values_of_its_array(size, dtype):
-    array = layouts.empty([size, 2], np.dtype(dtype))
+    array = aligned_arrays.empty([size, 2], np.dtype(dtype))
     array[:] = np.arange(2 * size).reshape(size, 2).astype(dtype)
     tensor = layouts.to_tensor(array, tf.as_dtype(dtype))
     assert tensor.dtype == dtype
@@ -35,10 +36,10 @@ def test_a_tensor_has_the_values_of_its_array(size, dtype):
 
 
 def test_strings_and_bfloat16_are_copied():
-    words = layouts.empty([2], np.dtype(object))
+    words = aligned_arrays.empty([2], np.dtype(object))
     words[:] = [b"a", b"bc"]
     assert layouts.to_tensor(words, tf.string).numpy().tolist() == [b"a", b"bc"]
-    halves = layouts.empty([4096], np.dtype(tf.bfloat16.as_numpy_dtype))
+    halves = aligned_arrays.empty([4096], np.dtype(tf.bfloat16.as_numpy_dtype))
     halves[:] = 0.5
     assert float(tf.reduce_max(layouts.to_tensor(halves, tf.bfloat16))) == 0.5
 

@@ -65,6 +65,13 @@ class Aggregate:
     report: ir.Lambda | None = None
     protocol: str | None = None
 
+    @property
+    def accumulator_type(self) -> Type:
+        """The type of what the values of some clients are accumulated in."""
+        if self.accumulate is None:
+            return self.value_type
+        return self.accumulate.type_signature.result
+
 
 @dataclasses.dataclass(frozen=True)
 class ClientStep:

@@ -85,13 +85,6 @@ def decode_step(data: Bytes, limits: Limits = DEFAULT_LIMITS) -> plan.ClientStep
     return step
 
 
-def accumulator_type(aggregate: plan.Aggregate) -> Type:
-    """The type of what the values of some clients are accumulated in."""
-    if aggregate.accumulate is None:
-        return aggregate.value_type
-    return aggregate.accumulate.type_signature.result
-
-
 def _write_slots(
     writer: Writer, table: type_encoding.TypeTable, slots: Sequence[plan.Slot]
 ) -> None:
@@ -148,7 +141,7 @@ def _check(reader: Reader, step: plan.ClientStep) -> None:
     for aggregate in step.aggregates:
         if aggregate.accumulate is not None:
             parameter = aggregate.accumulate.type_signature.parameter
-            wanted = [accumulator_type(aggregate), aggregate.value_type]
+            wanted = [aggregate.accumulator_type, aggregate.value_type]
             if parameter is None or not _fit(list(parameter.children()), wanted):
                 reader.fail("an aggregate does not accumulate its values")
 

@@ -18,7 +18,7 @@ import numpy as np
 from tensorflow_federated.compiler import plan
 from tensorflow_federated.core.byte_format import Bytes, Reader
 from tensorflow_federated.core.types import SequenceType
-from tensorflow_federated.execution import profiling, sequences, step_encoding
+from tensorflow_federated.execution import profiling, sequences
 from tensorflow_federated.execution.chunk_runs import Chunk, ChunkResult, FailedClient
 from tensorflow_federated.execution.packets import PacketReader, PacketWriter
 from tensorflow_federated.execution.problems import ToldError, describe_error
@@ -302,7 +302,7 @@ def _write_total(packet: PacketWriter, total: Any, aggregate: plan.Aggregate) ->
         total = sequences.Sequence.from_elements(total, element_type)
         write_value(packet, total, SequenceType(element_type))
     else:
-        write_value(packet, total, step_encoding.accumulator_type(aggregate))
+        write_value(packet, total, aggregate.accumulator_type)
 
 
 def _read_total(packet: PacketReader, aggregate: plan.Aggregate) -> Any:
@@ -311,7 +311,7 @@ def _read_total(packet: PacketReader, aggregate: plan.Aggregate) -> Any:
     if aggregate.kind == "collection":
         values = read_value(packet, SequenceType(aggregate.value_type))
         return tuple(values.elements())
-    return read_value(packet, step_encoding.accumulator_type(aggregate))
+    return read_value(packet, aggregate.accumulator_type)
 
 
 def _read_object(fields: Reader) -> dict[str, Any]:

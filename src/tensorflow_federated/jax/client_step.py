@@ -16,6 +16,7 @@ from tensorflow_federated.compiler import plan
 from tensorflow_federated.core import dtypes, ir, shapes, traversal
 from tensorflow_federated.core.types import SequenceType, StructType, TensorType, Type
 from tensorflow_federated.execution import (
+    aligned_arrays,
     backends,
     kept_values,
     local_programs,
@@ -74,7 +75,7 @@ def _reason_against(step: plan.ClientStep) -> str | None:
     if any(each.kind == "collection" for each in step.aggregates):
         return "the clients' values are collected one by one"
     slots = [*step.broadcast, *step.inputs]
-    accumulated = [_accumulator_type(each) for each in step.aggregates]
+    accumulated = [each.accumulator_type for each in step.aggregates]
     for leaf in itertools.chain.from_iterable(
         map(_tensors, [*(slot.type for slot in slots), *accumulated])
     ):
@@ -109,12 +110,6 @@ def _has_columns(leaf: Type) -> bool:
     if isinstance(leaf, SequenceType):
         return sequences.is_batched(leaf.element) or sequences.is_stacked(leaf.element)
     return _is_static(leaf)
-
-
-def _accumulator_type(aggregate: plan.Aggregate) -> Type:
-    if aggregate.accumulate is None:
-        return aggregate.value_type
-    return aggregate.accumulate.type_signature.result
 
 
 def _as_it_is(position: int, sequence: Any) -> Any:
@@ -170,7 +165,7 @@ class ClientLoop:
         self._step = step
         self._settings = settings
         self._has_masks = any(use.takes_masks and use.reads for use in uses)
-        self._accumulator_types = [_accumulator_type(each) for each in step.aggregates]
+        self._accumulator_types = [each.accumulator_type for each in step.aggregates]
         self._input_leaves = [leaf for slot in step.inputs for leaf in _leaves(slot.type)]
         self._client_capacity = layout.Capacity()
         remaining = iter(uses)
@@ -425,7 +420,7 @@ def _size_of(type_signature: Type) -> int:
 def _stacked(values: Sequence[Any], leaf: Type, capacity: int) -> np.ndarray:
     assert isinstance(leaf, TensorType)
     sizes = [size or 0 for size in leaf.shape or ()]
-    stacked = devices.aligned_empty([capacity, *sizes], np.dtype(leaf.dtype))
+    stacked = aligned_arrays.empty([capacity, *sizes], np.dtype(leaf.dtype))
     for client, value in enumerate(values):
         stacked[client] = value
     return stacked

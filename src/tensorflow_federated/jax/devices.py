@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import jax
 import numpy as np
 
-# What XLA asks of memory that it uses as it is, without a copy.
-_ALIGNMENT = 64
+from tensorflow_federated.execution import aligned_arrays
 
 _SMALL_ON_PROCESSOR = 64 * 2**20
 _LARGE_ON_PROCESSOR = 2 * 2**30
@@ -37,20 +35,7 @@ def device_memory(device: Any) -> int:
     return int(statistics.get("bytes_limit", 8 * 2**30))
 
 
-def aligned_empty(shape: Sequence[int], dtype: np.dtype[Any]) -> np.ndarray:
-    """An array without values, in memory that JAX uses on a processor without a copy.
-
-    Examples:
-      >>> aligned_empty([3, 2], np.dtype(np.float32)).shape
-      (3, 2)
-    """
-    size = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
-    raw = np.empty(size + _ALIGNMENT, np.uint8)
-    start = -raw.ctypes.data % _ALIGNMENT
-    return raw[start : start + size].view(dtype).reshape(shape)
-
-
 def is_used_in_place(array: np.ndarray) -> bool:
     """Whether the default device takes an array without a copy."""
-    is_aligned = array.flags.c_contiguous and array.ctypes.data % _ALIGNMENT == 0
+    is_aligned = array.flags.c_contiguous and array.ctypes.data % aligned_arrays.ALIGNMENT == 0
     return is_aligned and default_device().platform == "cpu"

@@ -18,7 +18,7 @@ import jax
 import numpy as np
 
 from tensorflow_federated.core.types import TensorType, Type
-from tensorflow_federated.execution import chunk_elements, sequences
+from tensorflow_federated.execution import aligned_arrays, chunk_elements, sequences
 from tensorflow_federated.execution import leaves as tensor_leaves
 from tensorflow_federated.execution.chunk_elements import Elements
 from tensorflow_federated.execution.kept_values import KeptValues
@@ -281,7 +281,7 @@ class SequenceLayout:
             assert isinstance(leaf, TensorType)
             shape = (leaf.shape or ())[1 if self._is_batched else 0 :]
             sizes = [row_count, *(size or 0 for size in shape)]
-            joined.append(devices.aligned_empty(sizes, np.dtype(leaf.dtype)))
+            joined.append(aligned_arrays.empty(sizes, np.dtype(leaf.dtype)))
         return joined
 
     def _width(self, sizes: np.ndarray, bounds: np.ndarray) -> int:

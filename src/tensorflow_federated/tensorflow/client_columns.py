@@ -15,8 +15,8 @@ import numpy as np
 import tensorflow as tf
 
 from tensorflow_federated.core.types import SequenceType, TensorType, Type
+from tensorflow_federated.execution import aligned_arrays, sequences
 from tensorflow_federated.execution import leaves as tensor_leaves
-from tensorflow_federated.execution import sequences
 from tensorflow_federated.tensorflow import domain, layouts, type_specs
 
 
@@ -78,7 +78,7 @@ def tensors(values: Sequence[Any], type_signature: Type) -> list[tf.Tensor] | No
 
 def _stacked(values: Sequence[Any], tensor_type: TensorType) -> np.ndarray:
     sizes = [size or 0 for size in tensor_type.shape or ()]
-    stacked = layouts.empty([len(values), *sizes], tensor_leaves.array_dtype(tensor_type))
+    stacked = aligned_arrays.empty([len(values), *sizes], tensor_leaves.array_dtype(tensor_type))
     for client, value in enumerate(values):
         stacked[client] = value
     return stacked
@@ -118,7 +118,7 @@ def _joined(
     """One leaf of all clients, row after row, copied once."""
     row_count = sum(each.row_count for each in columns)
     array_dtype = np.dtype(object) if dtype == tf.string else np.dtype(dtype.as_numpy_dtype)
-    joined = layouts.empty([row_count, *sizes], array_dtype)
+    joined = aligned_arrays.empty([row_count, *sizes], array_dtype)
     end = 0
     for each in columns:
         start, end = end, end + each.row_count

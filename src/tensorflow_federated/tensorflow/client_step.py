@@ -58,7 +58,7 @@ def compile_client_step(
     for aggregate in step.aggregates:
         if aggregate.kind == "collection":
             return backends.NotCompiled("the values of the clients are collected, not added up")
-        for leaf in _leaves(_accumulator_type(aggregate)):
+        for leaf in _leaves(aggregate.accumulator_type):
             if not _is_static(leaf):
                 return _not_compiled("a value that comes from the clients", leaf)
     return ClientLoop(step)
@@ -96,12 +96,6 @@ def _tensors(type_signature: Type) -> list[TensorType]:
     return [leaf for leaf in _leaves(type_signature) if isinstance(leaf, TensorType)]
 
 
-def _accumulator_type(aggregate: plan.Aggregate) -> Type:
-    if aggregate.accumulate is None:
-        return aggregate.value_type
-    return aggregate.accumulate.type_signature.result
-
-
 class _Placed:
     """What all chunks of a call start from, as tensors."""
 
@@ -133,7 +127,7 @@ class ClientLoop:
           step: the step.
         """
         self._step = step
-        self._accumulator_types = [_accumulator_type(each) for each in step.aggregates]
+        self._accumulator_types = [each.accumulator_type for each in step.aggregates]
         folds = [each.accumulate for each in step.aggregates if each.accumulate is not None]
         self._variables = tracing.variables_of(step.body, *folds)
         specs = [

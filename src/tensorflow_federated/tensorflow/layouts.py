@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import math
 import operator
 from collections.abc import Callable, Hashable, Sequence
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -15,40 +13,12 @@ from tensorflow_federated.execution import kept_values
 _MOST_BYTES = 128 * 2**20
 _MOST_USES = 1024
 
-# Where TensorFlow's kernels expect tensors to start.
-_ALIGNMENT = 64
-
 # Below this size a copy costs less than to hand the memory over.
 _FEW_BYTES = 4096
 
 
-def empty(shape: Sequence[int], dtype: np.dtype[Any]) -> np.ndarray:
-    """An array that `to_tensor` makes a tensor of without a copy.
-
-    Args:
-      shape: its shape.
-      dtype: its dtype.
-
-    Returns:
-      The array, whose elements have yet to be set.
-
-    Examples:
-      >>> import numpy as np
-      >>> array = empty([2000], np.dtype(np.int64))
-      >>> array[:] = 7
-      >>> int(to_tensor(array, tf.int64)[-1])
-      7
-    """
-    if dtype.hasobject:
-        return np.empty(shape, dtype)
-    size = math.prod(shape) * dtype.itemsize
-    memory = np.empty(size + _ALIGNMENT, np.uint8)
-    start = -memory.ctypes.data % _ALIGNMENT
-    return memory[start : start + size].view(dtype).reshape(shape)
-
-
 def to_tensor(array: np.ndarray, dtype: tf.DType) -> tf.Tensor:
-    """The tensor of an array of `empty` that nobody changes any more."""
+    """The tensor of an array of `aligned_arrays.empty` that nobody changes any more."""
     is_plain = array.dtype.kind in "biufc" and array.dtype == dtype.as_numpy_dtype
     if not is_plain or array.nbytes < _FEW_BYTES or tf.config.list_logical_devices("GPU"):
         return tf.constant(array, dtype)
