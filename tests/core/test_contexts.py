@@ -42,3 +42,23 @@ def test_threads_do_not_see_each_others_contexts():
         thread.start()
         thread.join()
     assert seen == [None]
+
+
+def test_the_default_context_is_let_go_of_when_the_program_ends(run_python):
+    printed = run_python("""
+        import atexit, weakref
+
+        # Before the package is imported, so called after whatever that does at the end.
+        atexit.register(lambda: print("the context is", reference()))
+
+        import tensorflow_federated as tff
+
+        class Context(tff.framework.SyncContext):
+            def invoke(self, comp, arg):
+                return None
+
+        reference = weakref.ref(context := Context())
+        tff.framework.set_default_context(context)
+        del context
+    """)
+    assert printed == "the context is None\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+import atexit
 import contextlib
 import contextvars
 import threading
@@ -109,6 +110,10 @@ def set_default_factory(factory: Callable[[], Context]) -> None:
     global _default_factory, _default
     with _default_lock:
         _default_factory, _default = factory, None
+
+
+# What a context holds, such as a process pool, is to end while the modules that end it still work.
+atexit.register(set_default_factory, RuntimeErrorContext)
 
 
 def current() -> Context:
