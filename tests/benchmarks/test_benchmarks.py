@@ -221,7 +221,7 @@ def readings_of(way: str, rounds: int, every: int) -> list[dict[str, float]]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("way", ["JAX", "Keras"])
+@pytest.mark.parametrize("way", ["JAX", "Keras", "client data", "pipelines"])
 def test_rounds_leave_no_threads_files_or_objects_behind(way):
     readings = readings_of(way, 150, 10)
     settled = readings[len(readings) // 2 :]
