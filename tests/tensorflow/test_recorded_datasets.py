@@ -207,6 +207,59 @@ def test_one_trace_serves_all_clients():
     assert [is_built(each._before) for each in mapped] == [True, False, False]
 
 
+def test_later_cohorts_make_no_dataset_and_no_graph(monkeypatch):
+    clients = {
+        str(number): tf.nest.map_structure(lambda leaf, end=number: leaf[: 1 + end % 10], EXAMPLES)
+        for number in range(30)
+    }
+    client_data = tff.simulation.datasets.TestClientData(clients)
+
+    def cohort(numbers: range) -> list[Any]:
+        prepared = [
+            client_data.create_tf_dataset_for_client(str(number))
+            .repeat(2)
+            .shuffle(100, seed=1)
+            .batch(4)
+            .map(lambda batch: (batch["pixels"], batch["label"]))
+            .prefetch(10)
+            for number in numbers
+        ]
+        assert all(map(is_recorded, prepared))
+        return prepared
+
+    element_type = types.to_type(cohort(range(1))[0].element_spec)
+
+    @tff.tensorflow.computation(tff.SequenceType(element_type))
+    def count(data):
+        return data.reduce(0, lambda total, batch: total + tf.size(batch[1]))
+
+    @tff.federated_computation(tff.FederatedType(tff.SequenceType(element_type), tff.CLIENTS))
+    def run_round(data):
+        return tff.federated_sum(tff.federated_map(count, data))
+
+    assert run_round(cohort(range(10))) == 2 * 55
+    # TensorFlow keeps something of each dataset and each trace, for ever.
+    made: list[type] = []
+
+    def count_new(kind: type) -> None:
+        initialize = kind.__init__
+
+        def counted(self: Any, *args: Any, **kwargs: Any) -> None:
+            made.append(type(self))
+            initialize(self, *args, **kwargs)
+
+        monkeypatch.setattr(kind, "__init__", counted)
+
+    count_new(tf.data.Dataset)
+    count_new(tf.Graph)
+    assert run_round(cohort(range(10, 30))) == 2 * 2 * 55
+    assert made == []
+    # What counts them does count.
+    assert listed(cohort(range(1))[0])
+    assert any(issubclass(each, tf.data.Dataset) for each in made)
+    assert any(issubclass(each, tf.Graph) for each in made)
+
+
 def test_another_constant_is_traced_again(dataset):
     for factor in (2.0, 3.0):
         mapped = dataset.map(lambda e, factor=factor: e["pixels"] * factor)
