@@ -21,7 +21,9 @@ from tensorflow_federated.execution.problems import describe_error
 _METADATA = "ag_error_metadata"
 _LONGEST_TEXT = 600
 _STACK_LINE = re.compile(r'^\s*File "(?P<path>[^"]*)", line (?P<number>\d+), in (?P<function>.*)$')
-_NODE = re.compile(r"\s*(\[\[\{\{.*\}\}\]\]|\[Op:\w+\])\s*")
+_NODE = re.compile(
+    r"\s*(\[\[(\{\{.*\}\}|[A-Za-z][\w/.-]*)\]\]|\[Op:\w+\]|<stack traces unavailable>)\s*"
+)
 _HEADING = re.compile(r"^(Graph execution error:|Detected at node .*:|\(most recent call last\):)$")
 
 _BRANCHES = re.compile(
