@@ -324,6 +324,57 @@ def fold(decorator: Any) -> Call:
     return call
 
 
+def loops_over_datasets() -> Call:
+    """Training that a user writes, with variables, on whole datasets."""
+    import tensorflow as tf
+
+    weights = tff.to_type([(np.float32, [NUM_FEATURES, NUM_LABELS]), (np.float32, [NUM_LABELS])])
+    batch = tff.to_type([(np.float32, [None, NUM_FEATURES]), (np.int32, [None])])
+
+    @tff.tensorflow.computation(tff.SequenceType(batch), weights)
+    def train(dataset, start):
+        kernel, bias = tf.Variable(start[0]), tf.Variable(start[1])
+
+        @tf.function
+        def go_through(data):
+            count = tf.constant(0)
+            for x, y in data:
+                if count >= 15:
+                    break
+                with tf.GradientTape() as tape:
+                    logits = tf.matmul(x, kernel) + bias
+                    losses = tf.nn.sparse_softmax_cross_entropy_with_logits(y, logits)
+                    loss = tf.reduce_mean(losses)
+                for variable, gradient in zip(
+                    (kernel, bias), tape.gradient(loss, [kernel, bias]), strict=True
+                ):
+                    variable.assign_sub(LEARNING_RATE * gradient)
+                count += tf.shape(x)[0]
+            return count
+
+        count = go_through(dataset.repeat(2))
+        last = dataset.enumerate().reduce(np.int64(-1), lambda _, each: each[0])
+        return (tf.identity(kernel), tf.identity(bias)), tf.cast(count, tf.float32), last
+
+    @tff.federated_computation(
+        tff.FederatedType(weights, tff.SERVER),
+        tff.FederatedType(tff.SequenceType(batch), tff.CLIENTS),
+    )
+    def next_round(server_weights, datasets):
+        sent = tff.federated_broadcast(server_weights)
+        trained, count, last = tff.federated_map(train, (datasets, sent))
+        return tff.federated_mean(trained, count), tff.federated_sum(last)
+
+    def call(seed: int) -> Any:
+        state, numbers = trees_like(weights), []
+        for number in range(NUM_ROUNDS):
+            state, last = next_round(state, client_batches(10 * seed + number))
+            numbers.append(last)
+        return state, numbers
+
+    return call
+
+
 weighted = tff.learning.algorithms.build_weighted_fed_avg
 unweighted = tff.learning.algorithms.build_unweighted_fed_avg
 
@@ -348,6 +399,7 @@ PROGRAMS: dict[str, Callable[[], Call]] = {
     "unweighted mean": lambda: aggregation(tff.aggregators.UnweightedMeanFactory(), False),
     "fold, TensorFlow": lambda: fold(tff.tensorflow.computation),
     "fold, JAX": lambda: fold(tff.jax.computation),
+    "loops over datasets": loops_over_datasets,
 }
 
 

@@ -39,6 +39,20 @@ def test_compiled_step_says_its_form(name, golden):
     golden.check(f"compiled, {name}", runs(doubled_and_summed(DECORATORS[name])))
 
 
+def test_computation_whose_dataset_stays_one_is_named(golden):
+    def largest_first(dataset):
+        return dataset.shuffle(3, seed=1).reduce(np.float32(0), lambda most, x: most * 2 + x)
+
+    values = tff.SequenceType(np.float32)
+    read = tff.tensorflow.computation(largest_first, values)
+
+    @tff.federated_computation(tff.FederatedType(values, tff.CLIENTS))
+    def total(data):
+        return tff.federated_sum(tff.federated_map(read, data))
+
+    golden.check("a dataset that is shuffled", runs(total))
+
+
 def test_step_of_both_frameworks_says_that_it_is_not_compiled(golden):
     golden.check("both frameworks", runs(doubled_and_summed(*DECORATORS.values())))
 

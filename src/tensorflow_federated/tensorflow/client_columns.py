@@ -17,7 +17,7 @@ import tensorflow as tf
 from tensorflow_federated.core.types import SequenceType, TensorType, Type
 from tensorflow_federated.execution import aligned_arrays, sequences
 from tensorflow_federated.execution import leaves as tensor_leaves
-from tensorflow_federated.tensorflow import domain, layouts, type_specs
+from tensorflow_federated.tensorflow import graph_sequences, layouts, type_specs
 
 
 def specs(type_signature: Type) -> list[tf.TensorSpec]:
@@ -25,7 +25,7 @@ def specs(type_signature: Type) -> list[tf.TensorSpec]:
     result: list[tf.TensorSpec] = []
     for leaf in tensor_leaves.leaf_types(type_signature):
         if isinstance(leaf, SequenceType):
-            result.extend(domain.column_specs(leaf.element))
+            result.extend(graph_sequences.column_specs(leaf.element))
             result.append(tf.TensorSpec([None], tf.int64))
         else:
             (spec,) = type_specs.flat_specs(leaf)
@@ -38,10 +38,12 @@ def of_client(type_signature: Type, parts: Iterator[tf.Tensor], client: tf.Tenso
     leaves: list[Any] = []
     for leaf in tensor_leaves.leaf_types(type_signature):
         if isinstance(leaf, SequenceType):
-            columns = [next(parts) for _ in domain.column_specs(leaf.element)]
+            columns = [next(parts) for _ in graph_sequences.column_specs(leaf.element)]
             starts = next(parts)
             leaves.append(
-                domain.from_columns(columns, starts[client], starts[client + 1], leaf.element)
+                graph_sequences.from_columns(
+                    columns, starts[client], starts[client + 1], leaf.element
+                )
             )
         else:
             leaves.append(next(parts)[client])

@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from tensorflow_federated.compiler import plan
-from tensorflow_federated.core import shapes
+from tensorflow_federated.core import ir, shapes, traversal
 from tensorflow_federated.core.types import SequenceType, TensorType, Type
 from tensorflow_federated.execution import backends, local_programs, profiling, sequences
 from tensorflow_federated.execution import leaves as tensor_leaves
@@ -18,6 +18,7 @@ from tensorflow_federated.execution.settings import Settings
 from tensorflow_federated.tensorflow import (
     arrays,
     client_columns,
+    dataset_loops,
     domain,
     loops,
     tracing,
@@ -96,6 +97,29 @@ def _tensors(type_signature: Type) -> list[TensorType]:
     return [leaf for leaf in _leaves(type_signature) if isinstance(leaf, TensorType)]
 
 
+def _form(step: plan.ClientStep) -> str:
+    """What a step is compiled into, for explanations."""
+    readers = sorted(
+        {
+            f"`{node.computation.name}`"
+            for node in traversal.iterate(step.body)
+            if isinstance(node, ir.Local)
+            and node.computation.backend == tracing.NAME
+            and _takes_dataset(node)
+            and not dataset_loops.is_known(node.computation.function.concrete)
+        }
+    )
+    form = "one TensorFlow graph that loops over the clients of a chunk"
+    if not readers:
+        return f"{form} and their batches"
+    return f"{form}, in which {' and '.join(readers)} has `tf.data` run a dataset of each"
+
+
+def _takes_dataset(node: ir.Local) -> bool:
+    parameter = node.type_signature.parameter
+    return parameter is not None and any(isinstance(e, SequenceType) for e in _leaves(parameter))
+
+
 class _Placed:
     """What all chunks of a call start from, as tensors."""
 
@@ -118,14 +142,13 @@ class _Placed:
 class ClientLoop:
     """A client step over the clients of a chunk; see `execution.backends.CompiledStep`."""
 
-    form = "one TensorFlow graph that loops over the clients of a chunk and their batches"
-
     def __init__(self, step: plan.ClientStep) -> None:
         """Traces the step into one graph.
 
         Args:
           step: the step.
         """
+        self.form = _form(step)
         self._step = step
         self._accumulator_types = [each.accumulator_type for each in step.aggregates]
         folds = [each.accumulate for each in step.aggregates if each.accumulate is not None]

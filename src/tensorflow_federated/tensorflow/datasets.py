@@ -20,6 +20,7 @@ from tensorflow_federated.execution import sequences
 from tensorflow_federated.tensorflow import (
     dataset_graphs,
     dataset_objects,
+    dataset_options,
     kept_columns,
     pipeline_columns,
     pipelines,
@@ -239,7 +240,7 @@ def _opaque(
 
 
 def _read(dataset: tf.data.Dataset, element_type: Type) -> sequences.Sequence:
-    dataset = dataset.with_options(_options())
+    dataset = dataset.with_options(dataset_options.untuned())
     if sequences.is_stacked(element_type) and not _has_composites(element_type):
         return _read_stacked(dataset, element_type)
     sequence = sequences.Sequence.from_elements(
@@ -270,14 +271,6 @@ def _read_stacked(dataset: tf.data.Dataset, element_type: Type) -> sequences.Seq
         for column in zip(*pieces, strict=True)
     )
     return sequences.Sequence.from_columns(columns, None, element_type)
-
-
-def _options() -> tf.data.Options:
-    """Lets TensorFlow begin at once: tuning takes longer than the short datasets of clients."""
-    options = tf.data.Options()
-    options.autotune.enabled = False
-    options.experimental_optimization.apply_default_optimizations = False
-    return options
 
 
 def _to_canonical(element: Any, element_type: Type) -> Any:

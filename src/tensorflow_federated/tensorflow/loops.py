@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tensorflow_federated.tensorflow import graph_functions, layouts
+from tensorflow_federated.tensorflow import graph_bodies, graph_functions, layouts
 
 Loop = Callable[
     [
@@ -182,19 +182,7 @@ def copied(concrete: Any, tensors: Sequence[tf.Tensor]) -> list[tf.Tensor]:
     """
     if _is_stateful(concrete):
         return list(concrete.inference_fn.call_flat(*tensors))
-    here = tf.compat.v1.get_default_graph()
-    given = {
-        own.name: each if getattr(each, "graph", None) is here else tf.identity(each)
-        for own, each in zip(concrete.graph.inputs, tensors, strict=True)
-    }
-    return list(
-        tf.graph_util.import_graph_def(
-            concrete.graph.as_graph_def(),
-            input_map=given,
-            return_elements=[output.name for output in concrete.graph.outputs],
-            name="copied",
-        )
-    )
+    return graph_bodies.of_concrete(concrete).applied(tensors)
 
 
 def _apart(

@@ -82,8 +82,8 @@ WITHOUT_STATE = _names(
     RebatchDataset RebatchDatasetV2 Reciprocal ReciprocalGrad ReduceJoin RegexFullMatch
     RegexReplace Relu Relu6 Relu6Grad ReluGrad RepeatDataset Reshape ResizeArea ResizeBicubic
     ResizeBicubicGrad ResizeBilinear ResizeBilinearGrad ResizeNearestNeighbor
-    ResizeNearestNeighborGrad Reverse ReverseSequence ReverseV2 RightShift Rint Roll Round Rsqrt
-    RsqrtGrad ScaleAndTranslate ScaleAndTranslateGrad ScanDataset ScatterNd
+    ResizeNearestNeighborGrad Reverse ReverseSequence ReverseV2 RewriteDataset RightShift Rint Roll
+    Round Rsqrt RsqrtGrad ScaleAndTranslate ScaleAndTranslateGrad ScanDataset ScatterNd
     ScatterNdNonAliasingAdd SegmentMax SegmentMaxV2 SegmentMean SegmentMin SegmentMinV2
     SegmentProd SegmentProdV2 SegmentSum SegmentSumV2 Select SelectV2 SelfAdjointEig
     SelfAdjointEigV2 Selu SeluGrad SerializeManySparse SerializeSparse SerializeTensor SetSize

@@ -12,7 +12,14 @@ from tensorflow_federated.core import ir, traversal
 from tensorflow_federated.core.types import SequenceType, Type
 from tensorflow_federated.execution import leaves as tensor_leaves
 from tensorflow_federated.execution import local_programs, sequences
-from tensorflow_federated.tensorflow import arrays, calls, domain, tracing, type_specs
+from tensorflow_federated.tensorflow import (
+    arrays,
+    calls,
+    domain,
+    graph_sequences,
+    tracing,
+    type_specs,
+)
 
 Form = tuple[bool, ...]
 """Whether random keys are given; then for each leaf of the parameter, whether it is a sequence that
@@ -78,7 +85,7 @@ class GraphProgram:
         for leaf_type, columns in zip(self._leaf_types, form[1:], strict=True):
             if columns:
                 assert isinstance(leaf_type, SequenceType)
-                specs.extend(domain.column_specs(leaf_type.element))
+                specs.extend(graph_sequences.column_specs(leaf_type.element))
             else:
                 specs.extend(type_specs.flat_specs(leaf_type))
 
@@ -100,10 +107,12 @@ class GraphProgram:
             if columns:
                 assert isinstance(leaf_type, SequenceType)
                 element_type = leaf_type.element
-                parts = [next(tensors) for _ in domain.column_specs(element_type)]
+                parts = [next(tensors) for _ in graph_sequences.column_specs(element_type)]
                 rows = tf.shape(parts[-1], tf.int64)[0]
                 last = rows - 1 if sequences.is_batched(element_type) else rows
-                yield domain.from_columns(parts, tf.zeros([], tf.int64), last, element_type)
+                yield graph_sequences.from_columns(
+                    parts, tf.zeros([], tf.int64), last, element_type
+                )
             else:
                 yield domain.from_flat_tensors([next(tensors)], leaf_type)
 
@@ -112,6 +121,6 @@ def _column_tensors(sequence: sequences.Sequence) -> list[tf.Tensor]:
     columns = sequence.columns()
     assert columns is not None
     columns = columns.gathered()
-    specs = domain.column_specs(sequence.element_type)
+    specs = graph_sequences.column_specs(sequence.element_type)
     parts = columns.leaves if columns.offsets is None else (*columns.leaves, columns.offsets)
     return [tf.constant(part, spec.dtype) for part, spec in zip(parts, specs, strict=True)]
