@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import datetime
 import importlib.metadata
 import json
@@ -50,6 +51,30 @@ def resident_mib() -> float:
     """The memory of this process that is in RAM now, in MiB."""
     pages = int(pathlib.Path("/proc/self/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+class _MallocFigures(ctypes.Structure):
+    """What `mallinfo2` of the C library answers."""
+
+    _fields_ = tuple(
+        (name, ctypes.c_size_t)
+        for name in (
+            *("arena", "ordblks", "smblks", "hblks", "hblkhd"),
+            *("usmblks", "fsmblks", "uordblks", "fordblks", "keepcost"),
+        )
+    )
+
+
+def allocated_mib() -> float:
+    """The memory that `malloc` has given out and not got back, in MiB; what is in RAM elsewhere."""
+    try:
+        mallinfo = ctypes.CDLL(None).mallinfo2
+    except (AttributeError, OSError, TypeError):
+        # No glibc, or one before 2.33.
+        return resident_mib()
+    mallinfo.restype = _MallocFigures
+    figures = mallinfo()
+    return (figures.uordblks + figures.hblkhd) / 2**20
 
 
 def write_results(name: str, figures: dict[str, Any]) -> pathlib.Path:

@@ -11,10 +11,11 @@ measured in a process of its own:
 - `pipelines`: the Keras model, on pipelines of `tf.data`, prepared so too;
 - `pipelines alone`: these are made and thrown away, without training.
 
-The figure that counts is the slope after the warm-up, fitted by least squares. TensorFlow keeps
-something of every operation of a pipeline: from that of `pipelines`, that of `pipelines alone` is
-taken off. Ends with status 1 if a slope comes to more than the limit, or a number of threads or
-files has grown.
+The figure that counts is the slope of the memory after the warm-up, fitted by least squares.
+TensorFlow keeps something of every operation of a pipeline: from the slope of `pipelines`, that of
+`pipelines alone` is taken off, both of the memory that `malloc` has given out, for the pages that a
+process has come and go by more than the difference. Ends with status 1 if a slope comes to more
+than the limit, or a number of threads or files has grown.
 
     python benchmarks/memory_rounds.py --rounds 2000
 """
@@ -43,7 +44,7 @@ LARGEST_COHORT = 120
 NUM_FEATURES = 64
 NUM_EXAMPLES = 40
 NUM_CLIENTS = 1000
-READINGS = ("resident_mib", "threads", "files", "objects")
+READINGS = ("resident_mib", "allocated_mib", "threads", "files", "objects")
 
 
 class Rows:
@@ -209,13 +210,18 @@ def federated_averaging(model: Any) -> Any:
 def reading() -> dict[str, float]:
     """What there is in this process now; garbage that waits for the collector is none."""
     gc.collect()
+    # A list of all objects would take megabytes itself, and may leave them to this process.
+    gc.freeze()
+    num_objects = gc.get_freeze_count()
+    gc.unfreeze()
     tasks = pathlib.Path("/proc/self/task")
     files = pathlib.Path("/proc/self/fd")
     return {
         "resident_mib": round(common.resident_mib(), 3),
+        "allocated_mib": round(common.allocated_mib(), 5),
         "threads": len(list(tasks.iterdir())) if tasks.exists() else threading.active_count(),
         "files": len(os.listdir(files)) if files.exists() else 0,
-        "objects": len(gc.get_objects()),
+        "objects": num_objects,
     }
 
 
@@ -268,6 +274,9 @@ def main() -> int:
     warm_up = rounds // 4 if arguments.warm_up is None else arguments.warm_up
     if rounds < warm_up + 2 * every:
         parser.error("there must be at least two readings after the warm-up")
+    results = common.RESULTS / "memory_rounds.json"
+    if set(arguments.ways) != set(WAYS) and not arguments.quick and not results.exists():
+        parser.error("the first time all ways are to be measured")
 
     measured: dict[str, dict[str, Any]] = {}
     for way in arguments.ways:
@@ -276,7 +285,7 @@ def main() -> int:
     if arguments.quick:
         return 0
     if set(arguments.ways) != set(WAYS):
-        before = json.loads((common.RESULTS / "memory_rounds.json").read_text(encoding="utf-8"))
+        before = json.loads(results.read_text(encoding="utf-8"))
         measured = {way: measured.get(way) or before["ways"][way] for way in WAYS}
     own = own_bytes(measured)
     is_reached = all(growth <= arguments.limit for growth in own.values()) and not any(
@@ -301,6 +310,7 @@ def measured_in_new_process(way: str, rounds: int, every: int, warm_up: int) -> 
         "rounds": rounds,
         "warm_up_rounds": warm_up,
         "bytes_a_round": round(slopes.pop("resident_mib") * 2**20),
+        "allocated_bytes_a_round": round(slopes.pop("allocated_mib") * 2**20),
         "growth_a_round": {name: round(slope, 5) for name, slope in slopes.items()},
         "has_grown": [name for name in ("threads", "files") if has_grown(readings, warm_up, name)],
         "readings": readings,
@@ -311,7 +321,8 @@ def report_of(found: dict[str, Any]) -> str:
     """What was found of one way, for a terminal."""
     last = found["readings"][-1]
     return (
-        f"{last['resident_mib']:8.1f} MiB, {found['bytes_a_round']:6} bytes a round; "
+        f"{last['resident_mib']:8.1f} MiB, {found['bytes_a_round']:6} bytes a round "
+        f"({found['allocated_bytes_a_round']} allocated); "
         f"{last['threads']:.0f} threads, {last['files']:.0f} files, "
         f"{found['growth_a_round']['objects']:.3f} objects a round"
     )
@@ -320,9 +331,11 @@ def report_of(found: dict[str, Any]) -> str:
 def own_bytes(measured: dict[str, dict[str, Any]]) -> dict[str, int]:
     """By how many bytes this package grows with a round, on each way."""
     grown = {way: found["bytes_a_round"] for way, found in measured.items()}
-    of_tensorflow = grown.pop("pipelines alone")
-    grown["pipelines"] -= of_tensorflow
-    return grown
+    del grown["pipelines alone"]
+    with_training, without = (
+        measured[way]["allocated_bytes_a_round"] for way in ("pipelines", "pipelines alone")
+    )
+    return {**grown, "pipelines": with_training - without}
 
 
 if __name__ == "__main__":
