@@ -32,7 +32,9 @@ CORES = os.cpu_count() or 1
 
 KERAS = Runner("this package, Keras", "keras_program")
 JAX = Runner("this package, JAX", "jax_program")
+LANGUAGE = Runner("this package, by hand", "language_program")
 TFF = Runner("TFF 0.87", "keras_program", "tff-python")
+TFF_LANGUAGE = dataclasses.replace(TFF, module="language_program")
 FEDJAX = Runner("FedJAX", "fedjax_program", "fedjax-python")
 PFL = Runner("pfl-research", "pfl_program", "pfl-python")
 HAND_JAX = Runner(
@@ -103,6 +105,13 @@ COMPARISONS = (
         repeats=11,
     ),
     Comparison("the tutorial: 10 clients, 5 epochs, Keras model", KERAS, TUTORIAL, ((TFF, 10),)),
+    Comparison(
+        "softmax, 100 clients, a round written in the federated language",
+        LANGUAGE,
+        dataclasses.replace(SOFTMAX, data="same"),
+        ((TFF_LANGUAGE, None),),
+        repeats=5,
+    ),
     Comparison(
         "CNN, 10 clients, Keras model",
         KERAS,

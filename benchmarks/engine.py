@@ -265,14 +265,15 @@ def run_scaling(scaling: Scaling) -> dict[str, Any]:
 
 def merged(before: dict[str, Any], figures: dict[str, Any]) -> dict[str, Any]:
     """The results of an earlier run, with those of some comparisons that were run again."""
-    again = {each["title"]: each for each in figures["comparisons"]}
+    found = {each["title"]: each for each in (*before["comparisons"], *figures["comparisons"])}
+    titles = [each.title for each in comparisons.COMPARISONS]
     return {
         "load_1_minute_before": figures["load_1_minute_before"],
         "versions_of_others": {
             **before["versions_of_others"],
             **figures["versions_of_others"],
         },
-        "comparisons": [again.get(each["title"], each) for each in before["comparisons"]],
+        "comparisons": [found[title] for title in titles if title in found],
         "scaling": before["scaling"],
     }
 
