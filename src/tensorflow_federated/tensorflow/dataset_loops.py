@@ -9,6 +9,7 @@ A function whose dataset goes through anything else, such as another shuffle, ke
 
 from __future__ import annotations
 
+import graphlib
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
@@ -88,7 +89,7 @@ def is_known(concrete: Any) -> bool:
 def _program_or_none(body: Body, are_sequences: Sequence[bool]) -> _Program | None:
     try:
         return _Program(body, [() if each else None for each in are_sequences])
-    except _UnknownError:
+    except (_UnknownError, graphlib.CycleError):
         return None
 
 
@@ -123,7 +124,7 @@ class _Program:
         self._special: list[list[Any]] = [[]]
         # What counts elements, and is done by the loop.
         self._counters: set[str] = set()
-        for node in body.nodes:
+        for node in body.in_order():
             level = max((levels.get(node_of(each), 0) for each in node.input), default=0)
             while len(self._plain) <= level + 1:
                 self._plain.append([])

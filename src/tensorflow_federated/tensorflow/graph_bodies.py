@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import graphlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -20,7 +21,7 @@ class Body:
 
     Attributes:
       inputs: the names of its arguments.
-      nodes: what computes, each after those that it reads or waits for; the arguments are none.
+      nodes: what computes, in any order; the arguments are none.
       outputs: the names of its results.
       functions: the functions that nodes may call, by name.
       versions: those of TensorFlow that the nodes are of.
@@ -37,6 +38,19 @@ class Body:
     def function(self, name: str) -> Body:
         """The body of one of the functions."""
         return _of_function(self.functions[name], self)
+
+    def in_order(self) -> tuple[Any, ...]:
+        """The nodes, each after those that it reads or waits for.
+
+        Raises:
+          CycleError: if there are loops of nodes, as graphs of TensorFlow 1 may have them.
+        """
+        by_name = {node.name: node for node in self.nodes}
+        before = {
+            node.name: [node_of(each) for each in node.input if node_of(each) in by_name]
+            for node in self.nodes
+        }
+        return tuple(by_name[name] for name in graphlib.TopologicalSorter(before).static_order())
 
     def pasted(
         self, nodes: Sequence[Any], values: Mapping[str, tf.Tensor], wanted: Iterable[str]
@@ -110,7 +124,7 @@ def of_concrete(concrete: Any) -> Body:
         for position, source in enumerate(node.input):
             node.input[position] = _with_index(source)
     outputs = tuple(each.name for each in concrete.outputs)
-    return Body(inputs, _sorted(nodes), outputs, functions, graph_def.versions, concrete)
+    return Body(inputs, tuple(nodes), outputs, functions, graph_def.versions, concrete)
 
 
 def _of_function(function: Any, whole: Body) -> Body:
@@ -133,7 +147,7 @@ def _of_function(function: Any, whole: Body) -> Body:
     return dataclasses.replace(
         whole,
         inputs=tuple(names[each.name] for each in signature.input_arg),
-        nodes=_sorted(nodes),
+        nodes=tuple(nodes),
         outputs=tuple(names[function.ret[each.name]] for each in signature.output_arg),
     )
 
@@ -144,6 +158,7 @@ def _in_this_graph(tensor: tf.Tensor) -> tf.Tensor:
     return tensor if getattr(tensor, "graph", None) is here else here.capture(tensor)
 
 
+@functools.cache
 def definition(op: str) -> Any:
     """What TensorFlow knows of an operation."""
     return tf.Graph().op_def_for_type(op)  # type: ignore[attr-defined]
@@ -160,15 +175,6 @@ def _length(argument: Any, node: Any) -> int:
     if argument.type_list_attr:
         return len(node.attr[argument.type_list_attr].list.type)
     return 1
-
-
-def _sorted(nodes: Sequence[Any]) -> tuple[Any, ...]:
-    by_name = {node.name: node for node in nodes}
-    before = {
-        node.name: [node_of(each) for each in node.input if node_of(each) in by_name]
-        for node in nodes
-    }
-    return tuple(by_name[name] for name in graphlib.TopologicalSorter(before).static_order())
 
 
 def is_control(source: str) -> bool:
