@@ -122,8 +122,9 @@ class _Program:
         levels: dict[str, int] = {}
         self._plain: list[list[Any]] = [[]]
         self._special: list[list[Any]] = [[]]
-        # What counts elements, and is done by the loop.
+        # What counts elements, and is done by the loop; from where each that counts them starts.
         self._counters: set[str] = set()
+        self._first_numbers: dict[str, int] = {}
         for node in body.in_order():
             level = max((levels.get(node_of(each), 0) for each in node.input), default=0)
             while len(self._plain) <= level + 1:
@@ -184,7 +185,7 @@ class _Program:
         if counter is None or counter.op != "RangeDataset":
             raise _UnknownError
         self._counters.add(counter.name)
-        _, stop, by = map(self._constant, _read(counter))
+        self._first_numbers[node.name], stop, by = map(self._constant, _read(counter))
         if stop < tf.int64.max or by != 1:
             raise _UnknownError
         for other in self._body.nodes:
@@ -192,12 +193,6 @@ class _Program:
             if not is_reader and any(node_of(each) in self._counters for each in _read(other)):
                 raise _UnknownError
         return self._kinds[node.input[1]]
-
-    def _counter_start(self, node: Any) -> int:
-        counter = self._nodes[node_of(node.input[0])]
-        while counter.op == "RewriteDataset":
-            counter = self._nodes[node_of(counter.input[0])]
-        return self._constant(counter.input[0])
 
     def _constant(self, name: str) -> int:
         node = self._nodes.get(node_of(name))
@@ -253,7 +248,7 @@ class _Program:
         if node.op in _FUNCTIONS:
             return [elements.through(self._stage(node, others))]
         if node.op == "ZipDataset":
-            return [elements.counted(self._counter_start(node))]
+            return [elements.counted(self._first_numbers[node.name])]
         if node.op == "RepeatDataset":
             return [elements.repeated(self._constant(node.input[1]))]
         if node.op == "TakeDataset":

@@ -65,11 +65,9 @@ class GraphDomain:
         if computation.backend != tracing.NAME or function_type.parameter is None:
             return None
         leaves = tensor_leaves.flatten(argument, function_type.parameter)
-        are_columns = [isinstance(leaf, ColumnSequence) for leaf in leaves]
-        if not any(are_columns) or not all(
-            is_column or isinstance(leaf, tf.Tensor)
-            for leaf, is_column in zip(leaves, are_columns, strict=True)
-        ):
+        if not any(isinstance(leaf, ColumnSequence) for leaf in leaves):
+            return None
+        if not all(isinstance(leaf, (ColumnSequence, tf.Tensor)) for leaf in leaves):
             return None
         concrete = computation.function.concrete
         results = dataset_loops.call(concrete, [*leaves, *concrete.captured_inputs], self._loop)

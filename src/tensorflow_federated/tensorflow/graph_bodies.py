@@ -81,7 +81,7 @@ class Body:
             for source in sources:
                 if node_of(source) not in own and source not in read:
                     read[source] = _in_this_graph(values[source])
-        graph_def.library.function.extend(self._called(nodes))
+        graph_def.library.function.extend(graph_functions.called(nodes, self.functions).values())
         names = [name for name in wanted if node_of(name) in own]
         tensors = tf.graph_util.import_graph_def(
             graph_def, input_map=read, return_elements=names, name="copied"
@@ -95,22 +95,11 @@ class Body:
         values.update(self.pasted(self.nodes, values, self.outputs))
         return [values[each] for each in self.outputs]
 
-    def _called(self, nodes: Sequence[Any]) -> list[Any]:
-        """The functions that some nodes call, and that these call."""
-        found: dict[str, Any] = {}
-        waiting = list(nodes)
-        while waiting:
-            for name in graph_functions.called_names(waiting.pop()):
-                if name in self.functions and name not in found:
-                    found[name] = self.functions[name]
-                    waiting.extend(found[name].node_def)
-        return list(found.values())
-
     def nodes_called(self, name: str) -> list[Any]:
         """The nodes of a function and of all that it calls."""
-        function = self.functions[name]
-        own = list(function.node_def)
-        return own + [node for each in self._called(own) for node in each.node_def]
+        own = self.functions[name].node_def
+        others = graph_functions.called(own, self.functions).values()
+        return [*own, *(node for each in others for node in each.node_def)]
 
 
 def of_concrete(concrete: Any) -> Body:

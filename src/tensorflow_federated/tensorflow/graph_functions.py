@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import tensorflow as tf
@@ -30,6 +30,27 @@ def called_names(node: Any) -> list[str]:
     return [node.op, *(reference.name for reference in references(node))]
 
 
+def called(nodes: Iterable[Any], functions: Mapping[str, Any]) -> dict[str, Any]:
+    """The functions that some nodes run, and those that these run, in the order of first use.
+
+    Args:
+      nodes: the nodes.
+      functions: all functions, by name.
+
+    Returns:
+      Those that are run, by name.
+    """
+    found: dict[str, Any] = {}
+    waiting = [nodes]
+    while waiting:
+        for node in waiting.pop(0):
+            for name in called_names(node):
+                if name in functions and name not in found:
+                    found[name] = functions[name]
+                    waiting.append(functions[name].node_def)
+    return found
+
+
 def rename(graph_def: Any, pattern: str) -> None:
     """Names the functions by the order in which they are first used, and drops unused ones.
 
@@ -38,23 +59,15 @@ def rename(graph_def: Any, pattern: str) -> None:
       pattern: the new name, with `{}` for the number.
     """
     functions = {each.signature.name: each for each in graph_def.library.function}
-    names: dict[str, str] = {}
-    waiting = [list(graph_def.node)]
-    while waiting:
-        for node in waiting.pop(0):
-            for name in called_names(node):
-                if name in functions and name not in names:
-                    names[name] = pattern.format(len(names))
-                    waiting.append(list(functions[name].node_def))
+    used = called(graph_def.node, functions)
+    names = {name: pattern.format(number) for number, name in enumerate(used)}
     for node in all_nodes(graph_def):
         node.op = names.get(node.op, node.op)
         for reference in references(node):
             reference.name = names.get(reference.name, reference.name)
-    kept: list[Any] = []
-    for name, new_name in names.items():
-        functions[name].signature.name = new_name
-        kept.append(functions[name])
-    library = type(graph_def.library)(function=kept)
+    for name, function in used.items():
+        function.signature.name = names[name]
+    library = type(graph_def.library)(function=used.values())
     graph_def.library.CopyFrom(library)
 
 

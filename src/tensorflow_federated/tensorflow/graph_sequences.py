@@ -61,6 +61,11 @@ class ColumnSequence:
             rows = [leaf[start:end] for leaf in self.leaves]
         return type_specs.with_shapes(rows, type_specs.flat_specs(self.element_type))
 
+    def packed(self, index: tf.Tensor) -> Any:
+        """One element as `tf.data` gives it."""
+        leaves = self.element(index)
+        return type_specs.unflatten(self.element_type, leaves, type_specs.pack_element)
+
     def reduce(self, step: Step, zero: Any, zero_type: Type, loop: loops.Loop) -> Any:
         """Folds over the elements in one loop of the graph."""
 
@@ -79,11 +84,7 @@ class ColumnSequence:
 
     def to_dataset(self) -> tf.data.Dataset:
         """A dataset that slices the columns."""
-        dataset = tf.data.Dataset.range(self.first, self.last).map(
-            lambda index: type_specs.unflatten(
-                self.element_type, self.element(index), type_specs.pack_element
-            )
-        )
+        dataset = tf.data.Dataset.range(self.first, self.last).map(self.packed)
         return dataset.with_options(dataset_options.untuned())
 
 

@@ -110,11 +110,7 @@ class Elements:
 
     def _element(self, index: tf.Tensor) -> list[tf.Tensor]:
         """The tensors that `tf.data` takes an element apart into."""
-        element_type = self.sequence.element_type
-        element = type_specs.unflatten(
-            element_type, self.sequence.element(index), type_specs.pack_element
-        )
-        return tf.nest.flatten(element)
+        return tf.nest.flatten(self.sequence.packed(index))
 
     def _element_specs(self) -> list[tf.TensorSpec]:
         return tf.nest.flatten(type_specs.element_structure(self.sequence.element_type))
