@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from tensorflow_federated.core import errors
 from tensorflow_federated.learning import models, optimizers
+from tensorflow_federated.learning.local_steps.descent import Descent
 from tensorflow_federated.learning.models import local_loops
 
 SPEC = (tf.TensorSpec([None, 3]), tf.TensorSpec([None, 1]))
@@ -40,7 +41,7 @@ def fails(golden, request):
 
     def check(expected, model_fn):
         with pytest.raises(expected) as caught:
-            local_loops.build_train_loop(model_fn, optimizers.build_sgdm(0.1))
+            local_loops.build_train_loop(model_fn, Descent(optimizers.build_sgdm(0.1)))
         assert isinstance(caught.value, errors.FederatedError)
         golden.check(request.node.name, str(caught.value))
 
@@ -133,7 +134,7 @@ def test_labels_of_text_that_the_model_reads_are_accepted():
             error = features @ self.weight - tf.strings.to_number(labels)
             return models.BatchOutput(tf.reduce_mean(error**2), num_examples=tf.shape(labels)[0])
 
-    loop = local_loops.build_train_loop(Reading, optimizers.build_sgdm(0.1))
+    loop = local_loops.build_train_loop(Reading, Descent(optimizers.build_sgdm(0.1)))
     assert "str[?,1]" in str(loop.step.type_signature)
 
 

@@ -89,8 +89,8 @@ def softmax_sgd(sizes, learning_rate=0.1):
 def test_training_is_gradient_descent(fn, training, sizes):
     finished = training(fn(classifier())).run(batches(sizes))
     kernel, bias, loss, accuracy = softmax_sgd(sizes)
-    np.testing.assert_allclose(finished["model_delta"][0], -kernel, atol=1e-6)
-    np.testing.assert_allclose(finished["model_delta"][1], -bias, atol=1e-6)
+    np.testing.assert_allclose(finished["update"][0], -kernel, atol=1e-6)
+    np.testing.assert_allclose(finished["update"][1], -bias, atol=1e-6)
     reported = finished["unfinalized_metrics"]
     np.testing.assert_allclose(reported["loss"], [loss * sum(sizes), sum(sizes)], rtol=1e-5)
     np.testing.assert_allclose(
@@ -105,23 +105,23 @@ def test_a_client_without_data(fn, training):
     finished = training(fn(classifier())).run([])
     assert finished["num_examples"] == 0
     assert not finished["has_non_finite"]
-    assert not np.any(finished["model_delta"][0])
+    assert not np.any(finished["update"][0])
     assert finished["unfinalized_metrics"]["loss"] == [0.0, 0.0]
 
 
 def test_types(fn, training):
     loop = training(fn(classifier())).loop
     state = loop.initialize.type_signature.result
-    assert str(loop.hparams_type) == "<learning_rate=float32>"
+    assert str(loop.shared_type) == "<learning_rate=float32>"
     assert str(loop.initialize.type_signature.parameter) == (
         "<weights=<trainable=<float32[6,4],float32[4]>,non_trainable=<>>,"
-        "hparams=<learning_rate=float32>,key=int64[2]>"
+        "shared=<learning_rate=float32>,key=int64[2]>"
     )
     assert str(loop.step.type_signature) == (
         f"(<state={state},batch=<x=float32[?,6],y=int32[?,1]>> -> {state})"
     )
     assert str(loop.finish.type_signature.result) == (
-        "<model_delta=<float32[6,4],float32[4]>,num_examples=int64,has_non_finite=bool,"
+        "<update=<float32[6,4],float32[4]>,num_examples=int64,has_non_finite=bool,"
         "unfinalized_metrics=<sparse_categorical_accuracy=<float32,float32>,"
         "loss=<float32,float32>,num_examples=<int64>,num_batches=<int64>>>"
     )
@@ -153,7 +153,7 @@ def test_the_second_call_starts_afresh(fn, training):
     trained = training(fn(classifier()))
     weights = trained.spec.initial_weights()
     first, second = (trained.run(batches(), weights) for _ in range(2))
-    np.testing.assert_array_equal(first["model_delta"][0], second["model_delta"][0])
+    np.testing.assert_array_equal(first["update"][0], second["update"][0])
     assert first["unfinalized_metrics"] == second["unfinalized_metrics"]
 
 
@@ -161,8 +161,8 @@ def test_dropout_depends_on_the_key_alone(fn, training):
     trained = training(fn(classifier(lambda: keras.layers.Dropout(0.5))))
     weights = trained.spec.initial_weights()
     one, again, other = (trained.run(batches(), weights, key) for key in [(1, 2), (1, 2), (1, 3)])
-    np.testing.assert_array_equal(one["model_delta"][0], again["model_delta"][0])
-    assert np.any(one["model_delta"][0] != other["model_delta"][0])
+    np.testing.assert_array_equal(one["update"][0], again["update"][0])
+    assert np.any(one["update"][0] != other["update"][0])
 
 
 class Noisy(keras.layers.Layer):
@@ -176,8 +176,8 @@ def test_noise_of_the_global_generator_depends_on_the_key_alone(training):
     trained = training(classifier(Noisy))
     weights = trained.spec.initial_weights()
     one, again, other = (trained.run(batches(), weights, key) for key in [(1, 2), (1, 2), (1, 3)])
-    np.testing.assert_array_equal(one["model_delta"][0], again["model_delta"][0])
-    assert np.any(one["model_delta"][0] != other["model_delta"][0])
+    np.testing.assert_array_equal(one["update"][0], again["update"][0])
+    assert np.any(one["update"][0] != other["update"][0])
 
 
 def test_noise_changes_from_batch_to_batch(fn, training):
@@ -191,8 +191,8 @@ def test_noise_changes_from_batch_to_batch(fn, training):
     trained = training(fn(fixed_noise))
     ones = (np.ones((1, 6), np.float32), np.full((1, 1), -99.0, np.float32))
     weights = trained.spec.initial_weights()
-    once = trained.run([ones], weights)["model_delta"][0]
-    twice = trained.run([ones, ones], weights)["model_delta"][0]
+    once = trained.run([ones], weights)["update"][0]
+    twice = trained.run([ones, ones], weights)["update"][0]
     # The gradient of a batch is the mask of the dropout.
     assert np.any(twice - once != once)
 
@@ -222,8 +222,8 @@ class Counting(keras.layers.Layer):
 @pytest.mark.parametrize("layer", [Traced, Counting])
 def test_a_keras_model_that_must_run_on_its_variables(training, layer):
     plain, special = training(classifier()), training(classifier(layer))
-    expected = plain.run(batches())["model_delta"]
-    found = special.run(batches())["model_delta"]
+    expected = plain.run(batches())["update"]
+    found = special.run(batches())["update"]
     np.testing.assert_allclose(found[-2], expected[0], atol=1e-6)
     assert special.loop.step.node.computation.function.variables
 
@@ -243,7 +243,7 @@ def test_batch_normalization(fn, training, features, labels):
     losses = []
     for _ in range(2):
         finished = trained.run(data, weights)
-        delta = finished["model_delta"]
+        delta = finished["update"]
         trainable = [w - d for w, d in zip(weights.trainable, delta, strict=True)]
         weights = models.ModelWeights(trainable, weights.non_trainable)
         loss_sum, count = finished["unfinalized_metrics"]["loss"]
@@ -279,7 +279,7 @@ def test_evaluation_does_not_drop_out(fn, evaluation):
 
 def test_momentum(fn, training):
     trained = training(fn(classifier()), optimizers.build_sgdm(0.1, momentum=0.5))
-    assert str(trained.loop.hparams_type) == "<learning_rate=float32,momentum=float32>"
+    assert str(trained.loop.shared_type) == "<learning_rate=float32,momentum=float32>"
     hparams = collections.OrderedDict(learning_rate=np.float32(0.1), momentum=np.float32(0.5))
     weights = trained.spec.initial_weights()
     state = trained.loop.initialize(weights, hparams, np.array([1, 2]))
@@ -288,7 +288,7 @@ def test_momentum(fn, training):
     one, two = (softmax_sgd(sizes)[1] for sizes in [(20,), (20, 20)])
     finished = trained.loop.finish(weights, state)
     # The first step is taken again, half as long, by the velocity.
-    np.testing.assert_allclose(finished["model_delta"][1], -(two + 0.5 * one), atol=1e-6)
+    np.testing.assert_allclose(finished["update"][1], -(two + 0.5 * one), atol=1e-6)
 
 
 def test_hyperparameters_are_those_that_are_sent(fn, training):
@@ -297,7 +297,7 @@ def test_hyperparameters_are_those_that_are_sent(fn, training):
     hparams = collections.OrderedDict(learning_rate=np.float32(0.5))
     state = trained.loop.initialize(weights, hparams, np.array([1, 2]))
     state = trained.loop.step(state, batches((20,))[0])
-    delta = trained.loop.finish(weights, state)["model_delta"]
+    delta = trained.loop.finish(weights, state)["update"]
     np.testing.assert_allclose(delta[1], -softmax_sgd((20,), 0.5)[1], atol=1e-6)
 
 
@@ -306,8 +306,8 @@ def test_an_update_that_is_not_finite_counts_for_nothing(fn, training):
     bad[0]["x"] = np.full((20, 6), np.inf, np.float32)
     finished = training(fn(classifier())).run(bad)
     assert finished["has_non_finite"]
-    assert not np.any(finished["model_delta"][0])
-    assert not np.any(finished["model_delta"][1])
+    assert not np.any(finished["update"][0])
+    assert not np.any(finished["update"][1])
     assert finished["unfinalized_metrics"] == {
         "sparse_categorical_accuracy": [0.0, 0.0],
         "loss": [0.0, 0.0],
@@ -331,7 +331,7 @@ def test_rows_of_an_embedding(fn, training):
 
     batch = (np.array([[1, 1]], np.int32), np.array([[9.0]], np.float32))
     trained = training(fn(model_fn))
-    delta = trained.run([batch])["model_delta"]
+    delta = trained.run([batch])["update"]
     # A row that is there twice is changed twice.
     np.testing.assert_allclose(delta[0][:, 0], [0.0, -0.2, 0.0, 0.0, 0.0], atol=1e-6)
     assert len(delta) == 1
@@ -357,7 +357,7 @@ def test_several_inputs_are_told_by_name(training, container):
     )
     batch = collections.OrderedDict(x=x, y=np.ones((1, 1), np.float32))
     finished = training(model_fn).run([batch])
-    np.testing.assert_allclose(finished["model_delta"][0][:, 0], [-0.1] * 3 + [-0.2] * 3)
+    np.testing.assert_allclose(finished["update"][0][:, 0], [-0.1] * 3 + [-0.2] * 3)
 
 
 def test_a_subclassed_model(training):
@@ -375,7 +375,7 @@ def test_a_subclassed_model(training):
         )
         return models.from_keras_model(Linear(), keras.losses.SparseCategoricalCrossentropy(), spec)
 
-    delta = training(model_fn).run(batches())["model_delta"]
+    delta = training(model_fn).run(batches())["update"]
     np.testing.assert_allclose(delta[0], -softmax_sgd(SIZES)[0], atol=1e-6)
 
 
@@ -384,16 +384,14 @@ def test_many_clients_at_once_train_as_each_does_alone(fn, training):
     spec, loop = trained.spec, trained.loop
     data_type = types.SequenceType(spec.batch_type)
 
-    @tracing.federated_computation(spec.weights_type, loop.hparams_type, data_type)
+    @tracing.federated_computation(spec.weights_type, loop.shared_type, data_type)
     def train(weights, hparams, data):
         start = loop.initialize(weights, hparams, local_intrinsics.random_key())
-        return loop.finish(
-            weights, local_intrinsics.sequence_reduce(data, start, loop.step)
-        ).model_delta
+        return loop.finish(weights, local_intrinsics.sequence_reduce(data, start, loop.step)).update
 
     @tracing.federated_computation(
         types.FederatedType(spec.weights_type, placements.SERVER),
-        types.FederatedType(loop.hparams_type, placements.SERVER),
+        types.FederatedType(loop.shared_type, placements.SERVER),
         types.FederatedType(data_type, placements.CLIENTS),
     )
     def train_all(weights, hparams, data):
@@ -404,7 +402,7 @@ def test_many_clients_at_once_train_as_each_does_alone(fn, training):
     clients = [batches(sizes) for sizes in [(20, 20), (1,), (), (7, 3), (20, 10, 20)] * 8]
     hparams = collections.OrderedDict(learning_rate=np.float32(0.1))
     together = train_all(weights, hparams, clients)
-    alone = [trained.run(client, weights)["model_delta"] for client in clients[:5]]
+    alone = [trained.run(client, weights)["update"] for client in clients[:5]]
     for leaf, *leaves in zip(together, *alone, strict=True):
         np.testing.assert_allclose(leaf, 8 * sum(leaves), rtol=1e-4, atol=1e-5)
 

@@ -128,8 +128,8 @@ def test_the_model_of_the_tutorial_trains(training):
         kernel -= 0.1 * x.T @ gradient
         bias -= 0.1 * gradient.sum(axis=0)
     finished = trained.run(mnist_batches())
-    np.testing.assert_allclose(finished["model_delta"][0], -kernel, atol=1e-5)
-    np.testing.assert_allclose(finished["model_delta"][1], -bias, atol=1e-5)
+    np.testing.assert_allclose(finished["update"][0], -kernel, atol=1e-5)
+    np.testing.assert_allclose(finished["update"][1], -bias, atol=1e-5)
     reported = finished["unfinalized_metrics"]
     np.testing.assert_allclose(reported["loss"], [loss_sum, 43.0], rtol=1e-4)
     assert finished["num_examples"] == 43
@@ -208,7 +208,7 @@ def test_two_rounds(training, data):
     trained = training(Linear)
     weights = trained.spec.initial_weights()
     for _ in range(2):
-        delta = trained.run(data, weights)["model_delta"]
+        delta = trained.run(data, weights)["update"]
         trainable = [w - d for w, d in zip(weights.trainable, delta, strict=True)]
         weights = models.ModelWeights(trainable, weights.non_trainable)
     expected = [[0.6499688], [0.60671484], [0.56346077]]
@@ -235,7 +235,7 @@ def test_an_update_that_is_not_finite_resets_the_metrics(training, data):
 
     finished = training(Diverging).run(data)
     assert finished["has_non_finite"]
-    assert not np.any(finished["model_delta"][0])
+    assert not np.any(finished["update"][0])
     # As TFF 0.87: what `reset_metrics` does not touch is reported as it is.
     assert finished["unfinalized_metrics"] == {"local": 7.0, "hidden": [7.0], "constant": 3.0}
 
@@ -252,9 +252,9 @@ def test_containers_of_weights_are_kept(training, data):
         "<trainable=<w=float32[3,1],u=float32[2]>,non_trainable=<float32>>"
     )
     assert trained.spec.initial_weights().non_trainable == (1.0,)
-    delta = trained.run(data)["model_delta"]
+    delta = trained.run(data)["update"]
     assert isinstance(delta, collections.OrderedDict)
-    np.testing.assert_array_equal(delta["w"], training(Linear).run(data)["model_delta"][0])
+    np.testing.assert_array_equal(delta["w"], training(Linear).run(data)["update"][0])
 
 
 def test_control_flow_on_tensors_is_converted(training, data):
@@ -265,8 +265,8 @@ def test_control_flow_on_tensors_is_converted(training, data):
                 return 0.0 * loss
             return loss
 
-    first_batch_only = training(Linear).run(data[:1])["model_delta"][0]
-    np.testing.assert_array_equal(training(Branching).run(data)["model_delta"][0], first_batch_only)
+    first_batch_only = training(Linear).run(data[:1])["update"][0]
+    np.testing.assert_array_equal(training(Branching).run(data)["update"][0], first_batch_only)
 
 
 def test_training_is_told_from_evaluation(training, evaluation, data):
@@ -292,8 +292,8 @@ def test_a_generator_of_the_model_is_seeded_by_the_key(training, data):
     trained = training(Random)
     weights = trained.spec.initial_weights()
     one, again, other = (trained.run(data, weights, key) for key in [(1, 2), (1, 2), (1, 3)])
-    np.testing.assert_array_equal(one["model_delta"][0], again["model_delta"][0])
-    assert np.any(one["model_delta"][0] != other["model_delta"][0])
+    np.testing.assert_array_equal(one["update"][0], again["update"][0])
+    assert np.any(one["update"][0] != other["update"][0])
 
 
 def test_weights_of_both_sorts_are_those_that_are_sent(evaluation, data):

@@ -23,12 +23,12 @@ from tensorflow_federated.core import (
     type_trees,
 )
 from tensorflow_federated.core.computations import ConcreteComputation
-from tensorflow_federated.core.types import StructWithPythonType, TensorType, Type
+from tensorflow_federated.core.types import TensorType, Type
 from tensorflow_federated.jax import application, mistakes, precision, structures
+from tensorflow_federated.learning.local_steps.local_step import BatchGradients, LocalStep
 from tensorflow_federated.learning.models import jax_passes
 from tensorflow_federated.learning.models.jax_passes import Outcome, Pass, Values
 from tensorflow_federated.learning.models.local_loops import EvalLoop, JaxModelSpec, TrainLoop
-from tensorflow_federated.learning.optimizers.optimizer import Optimizer
 
 _KEY_TYPE = TensorType(np.int64, [2])
 
@@ -38,40 +38,46 @@ _TRACED_ROWS = 24
 State = collections.OrderedDict[str, Any]
 
 
-def build_train_loop(spec: JaxModelSpec, optimizer: Optimizer[Any, Any, Any]) -> TrainLoop:
+def build_train_loop(spec: JaxModelSpec, local_step: LocalStep) -> TrainLoop:
     """See `local_loops.build_train_loop`."""
-    _check_portable(optimizer)
     trainable_type = spec.weights_type["trainable"]
     weight_specs = type_trees.build(trainable_type, lambda leaf: leaf)
-    hparams_type = type_inference.infer_type(
-        optimizer.get_hparams(optimizer.initialize(weight_specs))
-    )
-    assert isinstance(hparams_type, StructWithPythonType)
+    shared_type = type_inference.infer_type(local_step.shared(weight_specs))
 
-    def initialize(weights: Any, hparams: Any, key: Any) -> State:
+    def initialize(weights: Any, shared: Any, key: Any) -> State:
         return collections.OrderedDict(
             **_start(spec, weights, key),
-            optimizer=optimizer.set_hparams(optimizer.initialize(weight_specs), hparams),
+            start=weights.trainable if local_step.needs_start else (),
+            local_step=local_step.initialize(weight_specs, shared),
             num_examples=jnp.zeros((), jnp.int64),
         )
 
-    def advance(state: State, outcome: Outcome, key: Any) -> State:
-        optimizer_state, trainable = optimizer.next(
-            state["optimizer"], state["trainable"], outcome.gradients
-        )
+    def advance(state: State, model_pass: Pass, values: Values, batch: Any) -> State:
+        start, at_start = state["start"], None
+        if local_step.needs_gradients_at_start:
+            at_start = model_pass.over_batch(values._replace(trainable=start), batch).gradients
+        outcome = model_pass.over_batch(values, batch)
         counted = jnp.asarray(outcome.num_examples, jnp.int64)
+        step_state, trainable = local_step.next(
+            state["local_step"],
+            values.trainable,
+            start if local_step.needs_start else None,
+            BatchGradients(outcome.gradients, at_start, counted),
+        )
         return collections.OrderedDict(
             trainable=trainable,
-            non_trainable=state["non_trainable"],
-            metrics=outcome.metrics,
-            key=key,
-            optimizer=optimizer_state,
+            **_after(outcome),
+            start=start,
+            local_step=step_state,
             num_examples=state["num_examples"] + counted,
         )
 
     def finish(weights: Any, state: State) -> Any:
-        delta = trees.map_structure(jnp.subtract, weights.trainable, state["trainable"])
-        are_finite = [jnp.all(jnp.isfinite(leaf)) for leaf in trees.leaves(delta)]
+        num_examples = state["num_examples"]
+        update = local_step.finish(
+            state["local_step"], state["trainable"], weights.trainable, num_examples
+        )
+        are_finite = [jnp.all(jnp.isfinite(leaf)) for leaf in trees.leaves(update)]
         has_non_finite = jnp.logical_not(jnp.all(jnp.asarray(are_finite, jnp.bool_)))
 
         def unless_bad(value: Any, instead: Any) -> Any:
@@ -81,16 +87,16 @@ def build_train_loop(spec: JaxModelSpec, optimizer: Optimizer[Any, Any, Any]) ->
             reset = spec.model.initialize_metrics_state()
         metrics = trees.map_structure(unless_bad, state["metrics"], reset)
         return collections.OrderedDict(
-            model_delta=trees.map_structure(lambda leaf: unless_bad(leaf, 0), delta),
-            num_examples=state["num_examples"],
+            update=trees.map_structure(lambda leaf: unless_bad(leaf, 0), update),
+            num_examples=num_examples,
             has_non_finite=has_non_finite,
             unfinalized_metrics=collections.OrderedDict(metrics),
         )
 
-    initialized = jax_backend.computation(initialize, spec.weights_type, hparams_type, _KEY_TYPE)
+    initialized = jax_backend.computation(initialize, spec.weights_type, shared_type, _KEY_TYPE)
     state_type = initialized.type_signature.result
     return TrainLoop(
-        hparams_type=hparams_type,
+        shared_type=shared_type,
         initialize=initialized,
         step=_step(spec, state_type, advance, training=True),
         finish=jax_backend.computation(finish, spec.weights_type, state_type),
@@ -103,13 +109,9 @@ def build_eval_loop(spec: JaxModelSpec) -> EvalLoop:
     def initialize(weights: Any, key: Any) -> State:
         return _start(spec, weights, key)
 
-    def advance(state: State, outcome: Outcome, key: Any) -> State:
-        return collections.OrderedDict(
-            trainable=state["trainable"],
-            non_trainable=state["non_trainable"],
-            metrics=outcome.metrics,
-            key=key,
-        )
+    def advance(state: State, model_pass: Pass, values: Values, batch: Any) -> State:
+        outcome = model_pass.over_batch(values, batch)
+        return collections.OrderedDict(trainable=values.trainable, **_after(outcome))
 
     def finish(state: State) -> Any:
         return collections.OrderedDict(state["metrics"])
@@ -134,10 +136,17 @@ def _start(spec: JaxModelSpec, weights: Any, key: Any) -> State:
     )
 
 
+def _after(outcome: Outcome) -> State:
+    """The part of the state that a pass changes, but for the key."""
+    return collections.OrderedDict(
+        non_trainable=outcome.non_trainable, metrics=outcome.metrics, key=()
+    )
+
+
 def _step(
     spec: JaxModelSpec,
     state_type: Type,
-    advance: Callable[[State, Outcome, Any], State],
+    advance: Callable[[State, Pass, Values, Any], State],
     *,
     training: bool,
 ) -> ConcreteComputation:
@@ -148,7 +157,7 @@ def _step(
 
     def step(state: State, batch: Any) -> State:
         values, next_key = _values(state)
-        return advance(state, model_pass.over_batch(values, batch), next_key)
+        return collections.OrderedDict(advance(state, model_pass, values, batch), key=next_key)
 
     step.__name__ = "train_on_batch" if training else "evaluate_batch"
     _check(spec, step, state_type)
@@ -197,14 +206,3 @@ def _check(spec: JaxModelSpec, step: Callable[[State, Any], State], state_type: 
             fix="compare `input_spec` with the batches of a client, the features with what "
             "`predict_on_batch_fn` takes, and the labels with what loss and metrics take.",
         ) from error
-
-
-def _check_portable(optimizer: Optimizer[Any, Any, Any]) -> None:
-    if optimizer.is_portable:
-        return
-    raise errors.ModelError(
-        "this optimizer is written in TensorFlow, and the model in JAX.",
-        problems=[f"optimizer: got an object of the class `{type(optimizer).__name__}`"],
-        fix="use one of `tff.learning.optimizers`, such as `build_sgdm`; or write its methods with "
-        "operators and `core.portable`, and set `is_portable = True` in the class.",
-    )

@@ -24,6 +24,7 @@ from tensorflow_federated.core import (
 from tensorflow_federated.core.types import StructType, StructWithPythonType, TensorType, Type
 from tensorflow_federated.jax import precision
 from tensorflow_federated.learning.models.functional import FunctionalModel
+from tensorflow_federated.learning.models.jax_passes import Forward
 from tensorflow_federated.learning.models.local_loops import JaxModelSpec
 from tensorflow_federated.learning.models.model_weights import ModelWeights
 
@@ -43,7 +44,7 @@ def describe_model(model: FunctionalModel) -> JaxModelSpec:
     leaves = iter(trees.leaves(model.initial_weights))
     weights = type_trees.build(weights_type, lambda leaf: _to_array(next(leaves), leaf))
     metrics_type = _metrics_type(model)
-    batch_type = _batch_type(model.input_spec)
+    batch_type = read_input_spec(model.input_spec)
     return JaxModelSpec(
         weights_type=weights_type,
         batch_type=batch_type,
@@ -52,11 +53,29 @@ def describe_model(model: FunctionalModel) -> JaxModelSpec:
         unfinalized_metrics_type=StructWithPythonType(
             list(metrics_type.items()), collections.OrderedDict
         ),
-        model=model,
+        model=FunctionalPasses(model),
         metrics_type=metrics_type,
         uses_64_bits=precision.has_64_bits()
         or any(map(precision.asks_for_64_bits, (weights_type, metrics_type, batch_type))),
     )
+
+
+class FunctionalPasses:
+    """A functional model, as the loops run it."""
+
+    def __init__(self, model: FunctionalModel) -> None:
+        """Wraps a functional model of JAX."""
+        self._model = model
+        self.takes_key = model.takes_key
+        self.initialize_metrics_state = model.initialize_metrics_state
+        self.update_metrics_state = model.update_metrics_state
+
+    def forward(
+        self, weights: tuple[Any, Any], features: Any, labels: Any, *, training: bool, key: Any
+    ) -> Forward:
+        """See `jax_passes.JaxModel`."""
+        predictions = self._model.predict_on_batch(weights, features, training, key)
+        return Forward(self._model.loss(predictions, labels), predictions, weights[1])
 
 
 def _to_array(value: Any, leaf: Any) -> np.ndarray:
@@ -78,7 +97,21 @@ def _check_trainable(trainable_type: Type) -> None:
         )
 
 
-def _batch_type(input_spec: Any) -> Type:
+def read_input_spec(input_spec: Any) -> StructType:
+    """The type of a batch.
+
+    Args:
+      input_spec: a pair of types for features and labels, or a mapping with the names `x` and `y`,
+        of what `tff.to_type` reads.
+
+    Returns:
+      The type, a structure of two elements.
+
+    Raises:
+      ModelError: if it is no structure of arrays.
+      ModelValueError: if it does not have features and labels, or JAX has no such arrays.
+    """
+
     def fail(problem: str, wrong_kind: bool = False) -> errors.FederatedError:
         error = errors.ModelError if wrong_kind else errors.ModelValueError
         return error(

@@ -6,7 +6,7 @@ Importing this module imports JAX.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -15,7 +15,6 @@ from tensorflow_federated.core import errors, trees
 from tensorflow_federated.core.types import Type
 from tensorflow_federated.jax import precision, structures
 from tensorflow_federated.learning.models import batches
-from tensorflow_federated.learning.models.functional import FunctionalModel
 from tensorflow_federated.learning.models.variable import BatchOutput
 
 
@@ -35,18 +34,57 @@ class Values(NamedTuple):
     key: Any
 
 
+class Forward(NamedTuple):
+    """What a model computes of a batch.
+
+    Attributes:
+      loss: the loss of the batch, a scalar.
+      predictions: an array whose first dimension is that of the batch, or a structure of such.
+      non_trainable: the weights that training does not change, as they are after the batch.
+    """
+
+    loss: Any
+    predictions: Any
+    non_trainable: Any
+
+
+class JaxModel(Protocol):
+    """A model of JAX as pure functions, whoever wrote it."""
+
+    @property
+    def takes_key(self) -> bool:
+        """Whether `forward` draws random numbers."""
+        ...
+
+    def forward(
+        self, weights: tuple[Any, Any], features: Any, labels: Any, *, training: bool, key: Any
+    ) -> Forward:
+        """Computes predictions and loss of a batch, with the trainable and the other weights."""
+        ...
+
+    def initialize_metrics_state(self) -> Any:
+        """The state of the metrics before the first batch."""
+        ...
+
+    def update_metrics_state(self, state: Any, labels: Any, batch_output: BatchOutput) -> Any:
+        """The state of the metrics after a batch."""
+        ...
+
+
 class Outcome(NamedTuple):
     """What a pass gives.
 
     Attributes:
       loss: the loss of the batch, a scalar.
       gradients: those of the trainable weights, in their containers; None if not asked for.
+      non_trainable: the other weights afterwards, in their containers.
       metrics: the state of the metrics afterwards.
       num_examples: the number of examples, an integer.
     """
 
     loss: Any
     gradients: Any
+    non_trainable: Any
     metrics: Any
     num_examples: Any
 
@@ -55,12 +93,12 @@ class Pass:
     """A model's passes over batches."""
 
     def __init__(
-        self, model: FunctionalModel, metrics_type: Type, *, training: bool, uses_64_bits: bool
+        self, model: JaxModel, metrics_type: Type, *, training: bool, uses_64_bits: bool
     ) -> None:
         """Prepares the passes.
 
         Args:
-          model: a functional model of JAX.
+          model: the model.
           metrics_type: the type of the state of its metrics.
           training: whether gradients are computed, and the model told that it is trained.
           uses_64_bits: whether JAX keeps 64 bits in the functions of the model.
@@ -74,31 +112,43 @@ class Pass:
         """Passes over all rows of a batch."""
         with precision.with_64_bits(self._uses_64_bits):
             features, labels = batches.split(batch)
-            loss, predictions, gradients = self._differentiated(values, features, labels)
-            num_examples = _row_count(predictions)
-            output = BatchOutput(loss, predictions, num_examples)
+            forward, gradients = self._differentiated(values, features, labels)
+            num_examples = _row_count(forward.predictions)
+            output = BatchOutput(forward.loss, forward.predictions, num_examples)
             metrics = self.model.update_metrics_state(values.metrics, labels, output)
             what = "the state of the metrics after a batch"
             structures.to_canonical(metrics, self._metrics_type, what)
-            return Outcome(loss, gradients, metrics, num_examples)
+            return Outcome(forward.loss, gradients, forward.non_trainable, metrics, num_examples)
 
-    def _differentiated(self, values: Values, features: Any, labels: Any) -> tuple[Any, Any, Any]:
-        """The loss, the predictions and the gradients of the trainable weights."""
+    def _differentiated(self, values: Values, features: Any, labels: Any) -> tuple[Forward, Any]:
+        """What the model computes, and the gradients of the trainable weights."""
 
-        def evaluate(leaves: Sequence[Any]) -> tuple[Any, Any]:
-            trainable = trees.pack_like(values.trainable, leaves)
-            weights = (trainable, values.non_trainable)
-            predictions = self.model.predict_on_batch(weights, features, self.training, values.key)
-            return _checked_loss(self.model.loss(predictions, labels)), predictions
-
-        leaves = trees.leaves(values.trainable)
-        if not self.training:
-            return *evaluate(leaves), None
         # Without containers: JAX sorts the keys of a dict, and knows no attrs classes.
-        (loss, predictions), found = jax.value_and_grad(evaluate, has_aux=True)(leaves)
-        # Of a complex weight JAX gives the conjugate of the direction in which the loss grows.
-        gradients = [jnp.conj(each) if jnp.iscomplexobj(each) else each for each in found]
-        return loss, predictions, trees.pack_like(values.trainable, gradients)
+        def evaluate(leaves: Sequence[Any]) -> tuple[Any, tuple[Any, Sequence[Any]]]:
+            trainable = trees.pack_like(values.trainable, leaves)
+            forward = self.model.forward(
+                (trainable, values.non_trainable),
+                features,
+                labels,
+                training=self.training,
+                key=values.key,
+            )
+            others = trees.leaves(forward.non_trainable)
+            return _checked_loss(forward.loss), (forward.predictions, others)
+
+        leaves, gradients = trees.leaves(values.trainable), None
+        if self.training:
+            (loss, rest), found = jax.value_and_grad(evaluate, has_aux=True)(leaves)
+            # Of a complex weight JAX gives the conjugate of the direction in which the loss grows.
+            gradients = trees.pack_like(
+                values.trainable,
+                [jnp.conj(each) if jnp.iscomplexobj(each) else each for each in found],
+            )
+        else:
+            loss, rest = evaluate(leaves)
+        predictions, others = rest
+        non_trainable = trees.pack_like(values.non_trainable, others)
+        return Forward(loss, predictions, non_trainable), gradients
 
 
 def to_key(data: Any) -> Any:

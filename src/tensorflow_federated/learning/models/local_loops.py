@@ -12,16 +12,19 @@ import functools
 import importlib.util
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tensorflow_federated.core import errors
 from tensorflow_federated.core.computations import ConcreteComputation
 from tensorflow_federated.core.types import StructWithPythonType, Type
+from tensorflow_federated.learning import descriptions
+from tensorflow_federated.learning.local_steps.local_step import LocalStep
 from tensorflow_federated.learning.metrics.metric_types import AnyMetricFinalizers
 from tensorflow_federated.learning.models.functional import FunctionalModel
 from tensorflow_federated.learning.models.variable import VariableModel
 
 if TYPE_CHECKING:
+    from tensorflow_federated.learning.models.jax_passes import JaxModel
     from tensorflow_federated.learning.models.recording import RecordedModel
 
 
@@ -63,16 +66,16 @@ class VariableModelSpec(ModelSpec):
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class JaxModelSpec(ModelSpec):
-    """What is known of a functional model of JAX.
+    """What is known of a model of JAX.
 
     Attributes:
-      model: the model.
+      model: the model, as pure functions.
       metrics_type: the type of the state of its metrics, in its own containers.
       uses_64_bits: whether JAX keeps 64 bits in the functions of the model. The state of a loop
         always has 64 bits, for it counts examples; the model does not notice.
     """
 
-    model: FunctionalModel
+    model: JaxModel
     metrics_type: Type
     uses_64_bits: bool
 
@@ -82,15 +85,15 @@ class TrainLoop:
     """A client's training.
 
     Attributes:
-      hparams_type: the type of the optimizer's hyperparameters, an `OrderedDict`.
-      initialize: ``(<weights=W,hparams=H,key=int64[2]> -> S)``.
+      shared_type: the type of what the server sends besides the weights.
+      initialize: ``(<weights=W,shared=H,key=int64[2]> -> S)``.
       step: ``(<state=S,batch=B> -> S)``.
-      finish: ``(<weights=W,state=S> -> <model_delta=T,num_examples=int64,has_non_finite=bool,
-        unfinalized_metrics=M>)``. The model delta is initial - final, so that it acts as a
-        gradient; if it is infinite or NaN anywhere it is zero, and the metrics are reset.
+      finish: ``(<weights=W,state=S> -> <update=U,num_examples=int64,has_non_finite=bool,
+        unfinalized_metrics=M>)``. The update is what the local step makes; if it is infinite or
+        NaN anywhere it is zero, and the metrics are reset.
     """
 
-    hparams_type: StructWithPythonType
+    shared_type: Type
     initialize: ConcreteComputation
     step: ConcreteComputation
     finish: ConcreteComputation
@@ -146,30 +149,33 @@ def describe_model(
 
 
 def build_train_loop(
-    model_fn: Callable[[], VariableModel] | FunctionalModel | ModelSpec, optimizer: Any
+    model_fn: Callable[[], VariableModel] | FunctionalModel | ModelSpec, local_step: LocalStep
 ) -> TrainLoop:
     """Builds the training of a model.
 
     Args:
       model_fn: a function that makes a model, or a functional model, or a description.
-      optimizer: a `tff.learning.optimizers.Optimizer`; it runs inside the step.
+      local_step: what a client does with the gradients of a batch; it runs inside the step.
 
     Returns:
       The computations.
 
     Raises:
-      ModelError: as `describe_model`; or if the model cannot read a batch of its `input_spec`.
-      ModelValueError: likewise.
+      ModelError: as `describe_model`; if the model cannot read a batch of its `input_spec`; or if
+        the local step is written in another framework than the model.
+      ModelValueError: as `describe_model`.
     """
     spec = describe_model(model_fn)
     if isinstance(spec, JaxModelSpec):
         from tensorflow_federated.learning.models import jax_loops
 
-        return jax_loops.build_train_loop(spec, optimizer)
+        _check_framework(local_step, "jax")
+        return jax_loops.build_train_loop(spec, local_step)
     assert isinstance(spec, VariableModelSpec)
     from tensorflow_federated.learning.models import tensorflow_loops
 
-    return tensorflow_loops.build_train_loop(spec, optimizer)
+    _check_framework(local_step, "tensorflow")
+    return tensorflow_loops.build_train_loop(spec, local_step)
 
 
 def build_eval_loop(
@@ -196,6 +202,23 @@ def build_eval_loop(
     from tensorflow_federated.learning.models import tensorflow_loops
 
     return tensorflow_loops.build_eval_loop(spec)
+
+
+_FRAMEWORKS = {"tensorflow": "TensorFlow", "jax": "JAX"}
+
+
+def _check_framework(local_step: LocalStep, framework: str) -> None:
+    """Checks that a local step can be traced into the steps of a model of a framework."""
+    if local_step.framework in ("portable", framework):
+        return
+    given = descriptions.with_article(type(local_step.written_by).__name__)
+    raise errors.ModelError(
+        f"this optimizer is written in {_FRAMEWORKS[local_step.framework]}, and the model in "
+        f"{_FRAMEWORKS[framework]}.",
+        problems=[f"optimizer: got {given}"],
+        fix="use one of `tff.learning.optimizers`, such as `build_sgdm`; or write its methods with "
+        'operators and `core.portable`, and set `framework = "portable"` in the class.',
+    )
 
 
 def _check_tensorflow() -> None:

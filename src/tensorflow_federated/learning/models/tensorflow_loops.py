@@ -27,7 +27,8 @@ from tensorflow_federated.core import (
 )
 from tensorflow_federated.core.computations import ConcreteComputation
 from tensorflow_federated.core.local_computations import LocalComputation
-from tensorflow_federated.core.types import StructWithPythonType, TensorType
+from tensorflow_federated.core.types import TensorType
+from tensorflow_federated.learning.local_steps.local_step import BatchGradients, LocalStep
 from tensorflow_federated.learning.models import keras_model, runners
 from tensorflow_federated.learning.models.local_loops import (
     EvalLoop,
@@ -41,19 +42,16 @@ _KEY_TYPE = TensorType(np.int64, [2])
 Loop = TypeVar("Loop", TrainLoop, EvalLoop)
 
 
-def build_train_loop(spec: VariableModelSpec, optimizer: Any) -> TrainLoop:
+def build_train_loop(spec: VariableModelSpec, local_step: LocalStep) -> TrainLoop:
     """See `local_loops.build_train_loop`."""
     weight_specs = trees.map_structure(
         lambda tensor_type: tf.TensorSpec(tensor_type.shape, tensor_type.dtype),
         _as_structure(spec.weights_type["trainable"]),
     )
-    hparams_type = type_inference.infer_type(
-        optimizer.get_hparams(optimizer.initialize(weight_specs))
-    )
-    assert isinstance(hparams_type, StructWithPythonType)
+    shared_type = type_inference.infer_type(local_step.shared(weight_specs))
 
     def build(runner: runners.Runner) -> TrainLoop:
-        return _trace_train_loop(spec, optimizer, weight_specs, hparams_type, runner)
+        return _trace_train_loop(spec, local_step, weight_specs, shared_type, runner)
 
     return _build_on_a_runner(spec, build)
 
@@ -85,33 +83,41 @@ def _build_on_a_runner(spec: VariableModelSpec, build: Callable[[runners.Runner]
 
 def _trace_train_loop(
     spec: VariableModelSpec,
-    optimizer: Any,
+    local_step: LocalStep,
     weight_specs: Any,
-    hparams_type: StructWithPythonType,
+    shared_type: types.Type,
     runner: runners.Runner,
 ) -> TrainLoop:
     hidden = runner.hidden
 
     @tf.autograph.experimental.do_not_convert
-    def initialize(weights: Any, hparams: Any, key: tf.Tensor) -> Any:
-        optimizer_state = optimizer.set_hparams(optimizer.initialize(weight_specs), hparams)
+    def initialize(weights: Any, shared: Any, key: tf.Tensor) -> Any:
         return collections.OrderedDict(
             **_start(runner.recorded, hidden, weights, key),
-            optimizer=optimizer_state,
+            start=weights.trainable if local_step.needs_start else (),
+            local_step=local_step.initialize(weight_specs, shared),
             num_examples=tf.constant(0, tf.int64),
         )
 
     @tf.autograph.experimental.do_not_convert
     def step(state: Any, batch: Any) -> Any:
         before = _values(state)
+        trainable, start = state["trainable"], state["start"]
+        at_start = None
+        if local_step.needs_gradients_at_start:
+            # First, for what it makes of the other variables does not count.
+            at_start = _gradients(runner.run(_at(before, start), batch, training=True), trainable)
         result = runner.run(before, batch, training=True)
-        gradients = trees.pack_like(state["trainable"], result.gradients or [])
-        optimizer_state, trainable = optimizer.next(
-            state["optimizer"], state["trainable"], gradients
+        step_state, trainable = local_step.next(
+            state["local_step"],
+            trainable,
+            start if local_step.needs_start else None,
+            BatchGradients(_gradients(result, trainable), at_start, result.num_examples),
         )
         return collections.OrderedDict(
             **_after(state, before, result.values, trainable),
-            optimizer=optimizer_state,
+            start=start,
+            local_step=step_state,
             num_examples=state["num_examples"] + result.num_examples,
         )
 
@@ -119,26 +125,38 @@ def _trace_train_loop(
 
     @tf.autograph.experimental.do_not_convert
     def finish(weights: Any, state: Any) -> Any:
-        delta = trees.map_structure(tf.subtract, weights.trainable, state["trainable"])
-        finite = tf.reduce_all([_is_finite(leaf) for leaf in trees.leaves(delta)])
+        num_examples = state["num_examples"]
+        update = local_step.finish(
+            state["local_step"], state["trainable"], weights.trainable, num_examples
+        )
+        finite = tf.reduce_all([_is_finite(leaf) for leaf in trees.leaves(update)])
         has_non_finite = tf.logical_not(finite)
         return collections.OrderedDict(
-            model_delta=trees.map_structure(
-                lambda leaf: tf.where(finite, leaf, tf.zeros_like(leaf)), delta
+            update=trees.map_structure(
+                lambda leaf: tf.where(finite, leaf, tf.zeros_like(leaf)), update
             ),
-            num_examples=state["num_examples"],
+            num_examples=num_examples,
             has_non_finite=has_non_finite,
             unfinalized_metrics=finish_runner.report(_values(state), has_non_finite),
         )
 
-    initialized = _compute(initialize, spec.weights_type, hparams_type, _KEY_TYPE)
+    initialized = _compute(initialize, spec.weights_type, shared_type, _KEY_TYPE)
     state_type = initialized.type_signature.result
     return TrainLoop(
-        hparams_type=hparams_type,
+        shared_type=shared_type,
         initialize=initialized,
         step=_compute_on(runner, step, state_type, spec.batch_type),
         finish=_compute_on(finish_runner, finish, spec.weights_type, state_type),
     )
+
+
+def _at(values: runners.Values, trainable: Any) -> runners.Values:
+    """The values of the variables, with other trainable weights."""
+    return values._replace(trainable=trees.leaves(trainable))
+
+
+def _gradients(result: runners.Step, trainable: Any) -> Any:
+    return trees.pack_like(trainable, result.gradients or [])
 
 
 def _trace_eval_loop(spec: VariableModelSpec, runner: runners.Runner) -> EvalLoop:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import abc
 import collections
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from tensorflow_federated.core import errors
 from tensorflow_federated.learning import descriptions
@@ -25,11 +25,13 @@ class Optimizer(abc.ABC, Generic[State, Weights, Hparams]):
 
     The optimizers of this package are portable: they take TensorFlow tensors, JAX arrays and numpy
     arrays, and return arrays of the same framework. An optimizer of your own may be written in
-    TensorFlow, as in TFF; then leave `is_portable` as it is.
+    TensorFlow, as in TFF; then leave `framework` as it is.
 
     Attributes:
-      is_portable: whether the methods run on the arrays of every framework (see
-        `core.portable`); if not, they are traced by TensorFlow.
+      framework: what the methods are written in: "tensorflow", "jax", or "portable" if they run on
+        the arrays of both (see `core.portable`). A client steps the weights of a TensorFlow model
+        with an optimizer of "tensorflow" or "portable", and those of a JAX model with one of "jax"
+        or "portable"; the server takes any.
 
     Examples:
       >>> import numpy as np
@@ -42,7 +44,7 @@ class Optimizer(abc.ABC, Generic[State, Weights, Hparams]):
       array([0.5, 2.5], dtype=float32)
     """
 
-    is_portable: ClassVar[bool] = False
+    framework: str = "tensorflow"
 
     @abc.abstractmethod
     def initialize(self, specs: Any) -> State:

@@ -22,7 +22,7 @@ State = collections.OrderedDict[str, Any]
 class Sgdm(Optimizer[State, Any, collections.OrderedDict[str, Any]]):
     """Gradient descent with momentum; built by `build_sgdm`."""
 
-    is_portable = True
+    framework = "portable"
 
     def __init__(self, learning_rate: Any, momentum: Any = None) -> None:
         """Builds the optimizer; see `build_sgdm` for the arguments."""

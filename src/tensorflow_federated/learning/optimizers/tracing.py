@@ -11,9 +11,11 @@ from tensorflow_federated.core.types import StructType, TensorType, Type
 from tensorflow_federated.learning.optimizers.optimizer import Optimizer
 
 
-def decorator_for(is_portable: bool) -> computations.Decorator:
-    """The decorator for code of an optimizer: portable, or written in TensorFlow."""
-    return jax.portable_computation if is_portable else tensorflow.computation
+def decorator_for(framework: str) -> computations.Decorator:
+    """The decorator for code of an optimizer, by the framework that it is written in."""
+    if framework == "portable":
+        return jax.portable_computation
+    return jax.computation if framework == "jax" else tensorflow.computation
 
 
 def trace_optimizer(
@@ -29,10 +31,10 @@ def trace_optimizer(
       Three computations: `initialize`, ``( -> S)``; `get_hparams`, ``(S -> H)``; `set_hparams`,
       ``(<state=S,hparams=H> -> S)``.
     """
-    local = decorator_for(optimizer.is_portable)
+    local = decorator_for(optimizer.framework)
 
     def initialize() -> Any:
-        return optimizer.initialize(_specs(weights_type, optimizer.is_portable))
+        return optimizer.initialize(_specs(weights_type, optimizer.framework))
 
     def get_hparams(state: Any) -> Any:
         return optimizer.get_hparams(state)
@@ -47,14 +49,14 @@ def trace_optimizer(
     return initialize_fn, get_hparams_fn, local(set_hparams, state_type, hparams_type)
 
 
-def _specs(weights_type: Type, is_portable: bool) -> Any:
+def _specs(weights_type: Type, framework: str) -> Any:
     """A structure of specs, in the Python containers of the weights."""
     if isinstance(weights_type, StructType):
         return containers.pack(
-            weights_type, [_specs(element, is_portable) for element in weights_type]
+            weights_type, [_specs(element, framework) for element in weights_type]
         )
     assert isinstance(weights_type, TensorType)
-    if is_portable:
+    if framework != "tensorflow":
         return weights_type
     from tensorflow_federated.tensorflow import type_specs
 

@@ -104,8 +104,10 @@ def build_apply_optimizer_finalizer(
     optimizer = check_optimizer(optimizer_fn, "optimizer_fn", _NAME)
     weights_type = _checked_weights_type(model_weights_type)
     trainable_type = weights_type["trainable"]
-    is_portable = optimizer.is_portable and should_reject_update is reject_non_finite_update
-    local = optimizer_tracing.decorator_for(is_portable)
+    framework = optimizer.framework
+    if framework == "portable" and should_reject_update is not reject_non_finite_update:
+        framework = "tensorflow"
+    local = optimizer_tracing.decorator_for(framework)
     initialize_optimizer, get_hparams, set_hparams = optimizer_tracing.trace_optimizer(
         optimizer, trainable_type
     )

@@ -6,21 +6,12 @@ import collections
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
-from tensorflow_federated import jax, templates
-from tensorflow_federated.core import (
-    errors,
-    intrinsics,
-    local_intrinsics,
-    placements,
-    portable,
-    tracing,
-)
-from tensorflow_federated.core.computations import ConcreteComputation
-from tensorflow_federated.core.types import FederatedType, SequenceType, TensorType, Type
+from tensorflow_federated import templates
+from tensorflow_federated.core import errors, intrinsics, placements, tracing
+from tensorflow_federated.core.types import FederatedType
 from tensorflow_federated.learning import descriptions
 from tensorflow_federated.learning.client_weighting import ClientWeighting
+from tensorflow_federated.learning.local_steps.descent import Descent
 from tensorflow_federated.learning.loop_implementation import LoopImplementation
 from tensorflow_federated.learning.metrics.metric_types import MetricsAggregatorType
 from tensorflow_federated.learning.metrics.summation import sum_then_finalize
@@ -29,8 +20,8 @@ from tensorflow_federated.learning.models.functional import FunctionalModel
 from tensorflow_federated.learning.models.local_loops import ModelSpec
 from tensorflow_federated.learning.optimizers import tracing as optimizer_tracing
 from tensorflow_federated.learning.optimizers.optimizer import Optimizer, check_optimizer
-from tensorflow_federated.learning.templates import arguments
-from tensorflow_federated.learning.templates.client_works import ClientResult, ClientWorkProcess
+from tensorflow_federated.learning.templates import arguments, local_training
+from tensorflow_federated.learning.templates.client_works import ClientWorkProcess
 
 _NAME = "tff.learning.templates.build_model_delta_client_work"
 
@@ -93,19 +84,17 @@ def build_model_delta_client_work(
       >>> print(work.next.type_signature.result["result"])
       {<update=<float32[1,1],float32[1]>,update_weight=float32>}@CLIENTS
     """
-    check_optimizer(optimizer, "optimizer", _NAME)
+    optimizer = check_optimizer(optimizer, "optimizer", _NAME)
     arguments.check_client_weighting(client_weighting, _NAME)
     arguments.check_loop_implementation(loop_implementation, _NAME)
     aggregate = arguments.check_metrics_aggregator(metrics_aggregator, sum_then_finalize, _NAME)
     model = local_loops.describe_model(model_fn)
-    loop = local_loops.build_train_loop(model, optimizer)
+    training = local_training.build_local_training(model, Descent(optimizer), client_weighting)
     trainable_type = model.weights_type["trainable"]
     initialize_optimizer, get_hparams, _ = optimizer_tracing.trace_optimizer(
         optimizer, trainable_type
     )
     hparams_type = get_hparams.type_signature.result
-    data_type = SequenceType(model.batch_type)
-    train = _local_training(loop, client_weighting, model.weights_type, hparams_type, data_type)
     aggregate_metrics = aggregate(model.metric_finalizers, model.unfinalized_metrics_type)
 
     def initialize() -> Any:
@@ -114,7 +103,7 @@ def build_model_delta_client_work(
 
     def work(state: Any, weights: Any, client_data: Any) -> Any:
         hparams = intrinsics.federated_broadcast(state)
-        trained = intrinsics.federated_map(train, (weights, hparams, client_data))
+        trained = intrinsics.federated_map(training.train, (weights, hparams, client_data))
         metrics = aggregate_metrics(trained.unfinalized_metrics)
         return templates.MeasuredProcessOutput(
             state,
@@ -135,7 +124,7 @@ def build_model_delta_client_work(
             work,
             FederatedType(hparams_type, placements.SERVER),
             FederatedType(model.weights_type, placements.CLIENTS),
-            FederatedType(data_type, placements.CLIENTS),
+            FederatedType(training.data_type, placements.CLIENTS),
         ),
         get_hparams_fn=tracing.federated_computation(unchanged, hparams_type),
         set_hparams_fn=tracing.federated_computation(replaced, hparams_type, hparams_type),
@@ -222,46 +211,3 @@ def build_functional_model_delta_client_work(
             without_state, initialize_fn.type_signature.result, weights_type, data_type
         ),
     )
-
-
-def _local_training(
-    loop: Any,
-    client_weighting: ClientWeighting,
-    weights_type: Type,
-    hparams_type: Type,
-    data_type: Type,
-) -> ConcreteComputation:
-    """The training of one client: from weights, hyperparameters and data to result and metrics."""
-    finished_type = loop.finish.type_signature.result
-    weigh = _client_weight(client_weighting, finished_type)
-
-    def train(weights: Any, hparams: Any, data: Any) -> Any:
-        start = loop.initialize(weights, hparams, local_intrinsics.random_key())
-        finished = loop.finish(weights, local_intrinsics.sequence_reduce(data, start, loop.step))
-        return collections.OrderedDict(
-            result=ClientResult(
-                finished.model_delta,
-                weigh(
-                    finished.num_examples,
-                    local_intrinsics.reported_non_finite(finished.has_non_finite),
-                ),
-            ),
-            unfinalized_metrics=finished.unfinalized_metrics,
-        )
-
-    return tracing.federated_computation(train, weights_type, hparams_type, data_type)
-
-
-def _client_weight(client_weighting: ClientWeighting, finished_type: Any) -> ConcreteComputation:
-    """The weight of a client, float32: of its number of examples, and 0 for a bad delta."""
-
-    def weigh(num_examples: Any, has_non_finite: Any) -> Any:
-        xp = portable.namespace_of(num_examples, has_non_finite)
-        weight = xp.cast(num_examples, np.float32)
-        if client_weighting is ClientWeighting.UNIFORM:
-            weight = xp.ones_like(weight)
-        return xp.where(xp.cast(has_non_finite, np.bool_), xp.zeros_like(weight), weight)
-
-    num_examples_type, flag_type = finished_type["num_examples"], finished_type["has_non_finite"]
-    assert isinstance(num_examples_type, TensorType)
-    return jax.portable_computation(weigh, num_examples_type, flag_type)

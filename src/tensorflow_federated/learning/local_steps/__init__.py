@@ -1,0 +1,1 @@
+"""What clients do with the gradients of their batches, one class for each way."""
