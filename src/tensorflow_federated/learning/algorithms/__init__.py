@@ -8,9 +8,15 @@ from tensorflow_federated.learning.algorithms.fed_avg import (
     build_weighted_fed_avg,
 )
 from tensorflow_federated.learning.algorithms.fed_eval import build_fed_eval
+from tensorflow_federated.learning.algorithms.fed_multi_model_eval import (
+    build_fed_multi_model_eval,
+    build_fed_multi_model_eval_from_processes,
+)
 
 __all__ = [
     "build_fed_eval",
+    "build_fed_multi_model_eval",
+    "build_fed_multi_model_eval_from_processes",
     "build_unweighted_fed_avg",
     "build_weighted_fed_avg",
 ]

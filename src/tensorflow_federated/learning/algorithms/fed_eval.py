@@ -2,29 +2,17 @@
 
 from __future__ import annotations
 
-import collections
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
-from tensorflow_federated import aggregators
 from tensorflow_federated import templates as process_templates
-from tensorflow_federated.core import errors, intrinsics, local_intrinsics, placements, tracing
-from tensorflow_federated.core.computations import ConcreteComputation
-from tensorflow_federated.core.types import (
-    FederatedType,
-    SequenceType,
-    StructWithPythonType,
-    TensorType,
-    Type,
-)
+from tensorflow_federated.core import errors
 from tensorflow_federated.learning import templates
 from tensorflow_federated.learning.loop_implementation import LoopImplementation
 from tensorflow_federated.learning.metrics.summation_process import SumThenFinalizeFactory
 from tensorflow_federated.learning.models import local_loops
 from tensorflow_federated.learning.models.functional import FunctionalModel
-from tensorflow_federated.learning.templates import arguments, composers
+from tensorflow_federated.learning.templates import arguments, evaluation_work
 
 _NAME = "tff.learning.algorithms.build_fed_eval"
 
@@ -100,86 +88,13 @@ def build_fed_eval(
             "make one with tff.learning.metrics.SumThenFinalizeFactory, or leave it out.",
         )
     model = local_loops.describe_model(model_fn)
-    if model_distributor is None:
-        model_distributor = templates.build_broadcast_process(model.weights_type)
     if metrics_aggregation_process is None:
         metrics_aggregation_process = SumThenFinalizeFactory(model.metric_finalizers).create(
             model.unfinalized_metrics_type
         )
-    no_update = StructWithPythonType([], tuple)
-    return composers.compose_as(
+    return evaluation_work.compose_evaluation(
         "fed_eval",
         model.initial_weights,
         model_distributor,
-        _evaluation_work(model, metrics_aggregation_process),
-        aggregators.MeanFactory().create(no_update, TensorType(np.float32)),
-        _keeping_finalizer(model.weights_type, no_update),
-    )
-
-
-def _evaluation_work(
-    model: Any, metrics_process: process_templates.AggregationProcess
-) -> templates.ClientWorkProcess:
-    """The client work that evaluates, reports metrics and sends an empty update."""
-    data_type = SequenceType(model.batch_type)
-    evaluate = _local_evaluation(model, data_type)
-
-    def work(state: Any, weights: Any, client_data: Any) -> Any:
-        unfinalized = intrinsics.federated_map(evaluate, (weights, client_data))
-        output = metrics_process.next(state, unfinalized)
-        current, total = output.result
-        metrics = collections.OrderedDict(
-            eval=collections.OrderedDict(current_round_metrics=current, total_rounds_metrics=total)
-        )
-        result = templates.ClientResult(update=(), update_weight=np.float32(1.0))
-        return process_templates.MeasuredProcessOutput(
-            output.state,
-            intrinsics.federated_value(result, placements.CLIENTS),
-            intrinsics.federated_zip(metrics),
-        )
-
-    initialize_fn = metrics_process.initialize
-    return templates.ClientWorkProcess(
-        initialize_fn,
-        tracing.federated_computation(
-            work,
-            initialize_fn.type_signature.result,
-            FederatedType(model.weights_type, placements.CLIENTS),
-            FederatedType(data_type, placements.CLIENTS),
-        ),
-    )
-
-
-def _local_evaluation(model: Any, data_type: Type) -> ConcreteComputation:
-    """The evaluation of one client: from weights and data to unfinalized metrics."""
-    loop = local_loops.build_eval_loop(model)
-
-    def evaluate(weights: Any, data: Any) -> Any:
-        start = loop.initialize(weights, local_intrinsics.random_key())
-        return loop.finish(local_intrinsics.sequence_reduce(data, start, loop.step))
-
-    return tracing.federated_computation(evaluate, model.weights_type, data_type)
-
-
-def _keeping_finalizer(weights_type: Type, update_type: Type) -> templates.FinalizerProcess:
-    """The finalizer that leaves the model as it is."""
-
-    def initialize() -> Any:
-        return intrinsics.federated_value((), placements.SERVER)
-
-    initialize_fn = tracing.federated_computation(initialize)
-
-    def keep(state: Any, weights: Any, update: Any) -> Any:
-        del update
-        nothing = intrinsics.federated_value((), placements.SERVER)
-        return process_templates.MeasuredProcessOutput(state, weights, nothing)
-
-    return templates.FinalizerProcess(
-        initialize_fn,
-        tracing.federated_computation(
-            keep,
-            initialize_fn.type_signature.result,
-            FederatedType(weights_type, placements.SERVER),
-            FederatedType(update_type, placements.SERVER),
-        ),
+        evaluation_work.build_evaluation_client_work(model, metrics_aggregation_process),
     )
