@@ -1,37 +1,13 @@
-"""The optimizers that every contract test runs on: add a row, inherit every check."""
+"""The fixtures that the tests of optimizers share."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pytest
-
-import tensorflow_federated as tff
-
-
-class Row(NamedTuple):
-    """One optimizer.
-
-    Attributes:
-      build: builds it.
-      hparams: the hyperparameters that it has, with their values, in order.
-    """
-
-    build: Callable[[], tff.learning.optimizers.Optimizer]
-    hparams: dict[str, float]
-
-
-ROWS = {
-    "gradient descent": Row(
-        lambda: tff.learning.optimizers.build_sgdm(0.1), {"learning_rate": 0.1}
-    ),
-    "momentum": Row(
-        lambda: tff.learning.optimizers.build_sgdm(0.1, momentum=0.5),
-        {"learning_rate": 0.1, "momentum": 0.5},
-    ),
-}
+from tests.learning.optimizers.registry import ROWS, Row
 
 
 @pytest.fixture(params=ROWS)

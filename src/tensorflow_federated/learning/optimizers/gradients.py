@@ -31,6 +31,30 @@ def check_weights_gradients_match(weights: Any, gradients: Any) -> None:
         )
 
 
+def check_weights_state_match(weights: Any, member: Any, name: str) -> None:
+    """Checks that a member of an optimizer's state has the form of the weights.
+
+    Args:
+      weights: a structure of arrays.
+      member: a part of the state that has an array for each weight.
+      name: its name, for the message.
+
+    Raises:
+      OptimizerError: if the structures, a shape or a dtype differ.
+
+    Examples:
+      >>> import numpy as np
+      >>> check_weights_state_match([np.float32(1)], [np.float32(0)], "accumulator")
+    """
+    problems = _mismatches(weights, member, name)
+    if problems:
+        raise errors.OptimizerError(
+            "the state of the optimizer is not one for these weights.",
+            problems=problems,
+            fix="make the state with `initialize`, from the specs of the weights that it steps.",
+        )
+
+
 def _mismatches(weights: Any, gradients: Any, path: str) -> list[str]:
     elements = containers.unpack(weights)
     if elements is None:

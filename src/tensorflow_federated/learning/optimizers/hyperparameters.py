@@ -49,11 +49,16 @@ def checked_number(
     is_known = isinstance(value, (int, float, np.number, np.ndarray))
     if isinstance(value, bool) or not (is_known or hasattr(value, "dtype")):
         raise fail(HyperparameterTypeError)
-    if not is_known:
-        return value
-    if np.ndim(value) != 0:
+    if np.ndim(value) != 0 if is_known else tuple(value.shape) != ():
         raise fail(HyperparameterTypeError)
-    number = float(value)
+    try:
+        number: Any = float(value)
+    except Exception:
+        number = None
+    if not isinstance(number, float):
+        # It is being traced, and has no value yet; in functions that AutoGraph rewrites, `float` of
+        # a tensor is a tensor.
+        return value
     if not (math.isfinite(number) and low <= number <= high):
         raise fail(errors.OptimizerError)
     return number

@@ -104,13 +104,16 @@ class Optimizer(abc.ABC, Generic[State, Weights, Hparams]):
 class OptimizerTypeError(errors.FederatedError, TypeError):
     """Something else is given where an optimizer is needed.
 
-    Fails: `build_weighted_fed_avg(model_fn, client_optimizer_fn=keras.optimizers.SGD)`.
+    Fails: `build_weighted_fed_avg(model_fn, client_optimizer_fn="sgd")`.
     Mended: `client_optimizer_fn=tff.learning.optimizers.build_sgdm(learning_rate=0.1)`.
     """
 
 
 def check_optimizer(candidate: Any, argument: str, user: str) -> Optimizer[Any, Any, Any]:
-    """Checks that something is an optimizer.
+    """Returns the optimizer that something is, or stands for.
+
+    A transformation of optax stands for the optimizer that `from_optax` makes of it, and a Keras
+    optimizer, or a class or function that makes one, for that of the same steps.
 
     Args:
       candidate: what was given.
@@ -122,13 +125,35 @@ def check_optimizer(candidate: Any, argument: str, user: str) -> Optimizer[Any, 
 
     Raises:
       OptimizerTypeError: if it is something else.
+      KerasOptimizerError: if it is a Keras optimizer that has no counterpart.
     """
+    # These build optimizers, so they import this module.
+    from tensorflow_federated.learning.optimizers import keras_optimizers, optax_adapter
+
     if isinstance(candidate, Optimizer):
         return candidate
-    got = descriptions.described(candidate)
+    if optax_adapter.is_transformation(candidate):
+        return optax_adapter.from_optax(candidate)
+    if keras_optimizers.is_keras_optimizer(candidate):
+        return keras_optimizers.translate(candidate, argument, user)
+    got, fix = descriptions.described(candidate), "build one"
+    cause: Exception | None = None
+    is_own_class = isinstance(candidate, type) and issubclass(candidate, Optimizer)
+    if callable(candidate) and not is_own_class:
+        try:
+            made = candidate()
+        except Exception as error:
+            cause = error
+            problem = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+            got = f"{got}, which fails without arguments ({problem})"
+        else:
+            if keras_optimizers.is_keras_optimizer(made):
+                return keras_optimizers.translate(made, argument, user)
+            got = f"{got}, which returns {descriptions.described(made)}"
+            if isinstance(made, Optimizer) or optax_adapter.is_transformation(made):
+                fix = "give what the function returns"
     raise OptimizerTypeError(
         f"`{user}` needs an optimizer of `tff.learning.optimizers`.",
         problems=[f"{argument}: expected an Optimizer, got {got}"],
-        fix="build one, for example tff.learning.optimizers.build_sgdm(learning_rate=0.1); "
-        "Keras optimizers, and functions that make them, are not accepted.",
-    )
+        fix=f"{fix}, for example tff.learning.optimizers.build_sgdm(learning_rate=0.1).",
+    ) from cause
