@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from tensorflow_federated.execution import random_keys
 
 COUNTS = st.integers(0, 50)
+SERVER_KEY = [6771085506123584179, -3359161662517514422]
 
 
 @hypothesis.given(st.integers(0, 2**70), st.integers(0, 2**40), COUNTS, COUNTS)
@@ -38,3 +39,19 @@ def test_keys_stay_the_same_in_every_version():
 
 def test_fresh_seeds_differ():
     assert random_keys.fresh_seed() != random_keys.fresh_seed()
+
+
+def test_keys_of_the_server_are_others_than_those_of_clients():
+    servers = {tuple(random_keys.server_key(0, call, n)) for call in range(3) for n in range(3)}
+    clients = {
+        tuple(key)
+        for call in range(3)
+        for n in range(3)
+        for key in random_keys.client_keys(0, call, n, 9)
+    }
+    assert len(servers) == 9
+    assert not servers & clients
+
+
+def test_keys_of_the_server_stay_the_same_in_every_version():
+    assert random_keys.server_key(7, 1, 0).tolist() == SERVER_KEY

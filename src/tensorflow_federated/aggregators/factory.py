@@ -8,10 +8,11 @@ one sums.
 from __future__ import annotations
 
 import abc
+from collections.abc import Callable
 from typing import Any, TypeAlias
 
-from tensorflow_federated.core import errors, types
-from tensorflow_federated.core.types import StructType, TensorType, Type
+from tensorflow_federated.core import computations, errors, placements, tracing, types
+from tensorflow_federated.core.types import FederatedType, StructType, TensorType, Type
 from tensorflow_federated.templates import aggregation_process
 
 
@@ -114,3 +115,94 @@ def check_unweighted(candidate: object, label: str) -> UnweightedAggregationFact
             fix="for example `tff.aggregators.SumFactory()`.",
         )
     return candidate
+
+
+def check_any(candidate: object, label: str) -> AggregationFactory:
+    """Checks that something is an aggregator, with weights or without.
+
+    Args:
+      candidate: what was given.
+      label: the name of the argument, for messages.
+
+    Returns:
+      The aggregator.
+
+    Raises:
+      TypeMismatchError: if it is something else.
+    """
+    if not isinstance(candidate, (UnweightedAggregationFactory, WeightedAggregationFactory)):
+        raise errors.TypeMismatchError(
+            f"`{label}` must be an aggregator.",
+            problems=[f"{label}: got {errors.describe_object(candidate)}"],
+            fix="for example `tff.aggregators.MeanFactory()`.",
+        )
+    return candidate
+
+
+class _Unweighted(UnweightedAggregationFactory):
+    """An aggregator without weights, of a function."""
+
+    def __init__(self, create: Callable[..., aggregation_process.AggregationProcess]) -> None:
+        self._create = create
+
+    @errors.boundary
+    def create(self, value_type: Type) -> aggregation_process.AggregationProcess:
+        """Makes the process for a type of value."""
+        return self._create(value_type)
+
+
+class _Weighted(WeightedAggregationFactory):
+    """An aggregator with weights, of a function."""
+
+    def __init__(self, create: Callable[..., aggregation_process.AggregationProcess]) -> None:
+        self._create = create
+
+    @errors.boundary
+    def create(self, value_type: Type, weight_type: Type) -> aggregation_process.AggregationProcess:
+        """Makes the process for a type of value and a type of weight."""
+        return self._create(value_type, weight_type)
+
+
+def like(
+    inner: AggregationFactory, create: Callable[..., aggregation_process.AggregationProcess]
+) -> AggregationFactory:
+    """Makes an aggregator that takes weights if another one does.
+
+    Args:
+      inner: the other aggregator.
+      create: makes the process, from the type of the value and, with weights, of the weight.
+
+    Returns:
+      The aggregator.
+    """
+    return (
+        _Weighted(create) if isinstance(inner, WeightedAggregationFactory) else _Unweighted(create)
+    )
+
+
+def trace_next(
+    next_fn: Callable[..., Any], state_type: Type, value_type: Type, *weight_types: Type
+) -> computations.Computation:
+    """Traces the `next` of an aggregation process, with weights or without.
+
+    Args:
+      next_fn: a function of the state, the clients' values and, with a type of weight, the weights.
+      state_type: the type of the state, placed.
+      value_type: the type of one client's value.
+      *weight_types: the type of one client's weight, if there are weights.
+
+    Returns:
+      The computation; its parameters are called `state`, `value` and `weight`.
+    """
+    at_clients = [FederatedType(each, placements.CLIENTS) for each in (value_type, *weight_types)]
+    if not weight_types:
+
+        def unweighted(state: tracing.Value, value: tracing.Value) -> Any:
+            return next_fn(state, value)
+
+        return tracing.federated_computation(unweighted, state_type, *at_clients)
+
+    def weighted(state: tracing.Value, value: tracing.Value, weight: tracing.Value) -> Any:
+        return next_fn(state, value, weight)
+
+    return tracing.federated_computation(weighted, state_type, *at_clients)

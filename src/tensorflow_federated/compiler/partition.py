@@ -47,6 +47,7 @@ def to_plan(program: ir.Lambda, function_type: FunctionType) -> plan.Plan:
         parameter_type=function_type.parameter,
         result_type=function_type.result,
         random_keys=random_keys.count_draws(program),
+        server_keys=tuple(partitioner.server_keys),
     )
 
 
@@ -60,6 +61,7 @@ class _Partitioner:
         self.names = names
         self.schedule = Schedule()
         self.parameters: list[plan.Parameter] = []
+        self.server_keys: list[plan.ServerKey] = []
         self._values: dict[str, ir.Node] = {}
         self._reports: list[ir.Node] = []
         self._rules: dict[str, Callable[[str, ir.Call], ir.Node]] = {
@@ -81,6 +83,7 @@ class _Partitioner:
             "sequence_reduce": self._unplaced,
             "sequence_sum": self._unplaced,
             "numbered_random_key": self._unplaced,
+            "numbered_server_random_key": self._key_of_server,
             non_finite_reports.URI: self._same_value,
         }
 
@@ -166,18 +169,26 @@ class _Partitioner:
     def _unplaced(self, name: str, call: ir.Call) -> ir.Node:
         argument = None if call.argument is None else self.resolve(call.argument)
         node = ir.Call(call.function, argument)
-        random_keys.check_no_draw(node, _AT_SERVER)
+        random_keys.check_no_client_draw(node, _AT_SERVER)
         home = Home(at_clients=False, stage=self.schedule.earliest_stage(node))
         return self.schedule.add_item(Item(name, node, home))
 
     def _map_at_clients(self, name: str, call: ir.Call) -> ir.Node:
         function, argument = self._function_and_argument(call)
+        random_keys.check_no_server_draw(function, "work of a client")
         stage = self.schedule.earliest_stage(*(n for n in (function, argument) if n is not None))
         return self._inline(name, function, argument, Home(at_clients=True, stage=stage))
 
+    def _key_of_server(self, name: str, call: ir.Node) -> ir.Node:
+        """A key that the server draws: a value that is there from the start."""
+        assert isinstance(call, ir.Call)
+        slot = plan.Slot(name, call.type_signature)
+        self.server_keys.append(plan.ServerKey(slot, random_keys.number_of(call.argument)))
+        return self.schedule.add_input(name, slot.type, Home(at_clients=False, stage=0))
+
     def _map_at_server(self, name: str, call: ir.Call) -> ir.Node:
         function, argument = self._function_and_argument(call)
-        random_keys.check_no_draw(function, _AT_SERVER)
+        random_keys.check_no_client_draw(function, _AT_SERVER)
         stage = self.schedule.earliest_stage(*(n for n in (function, argument) if n is not None))
         return self._inline(name, function, argument, Home(at_clients=False, stage=stage))
 
@@ -201,6 +212,8 @@ class _Partitioner:
             node = traversal.substitute(bound, local_values)
             if non_finite_reports.is_report(node):
                 local_values[inner_name] = self._report(node, home)
+            elif random_keys.is_server_draw(node):
+                local_values[inner_name] = self._key_of_server(inner_name, node)
             else:
                 local_values[inner_name] = self.schedule.add_item(Item(inner_name, node, home))
         return traversal.substitute(result, local_values)

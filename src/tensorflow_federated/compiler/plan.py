@@ -130,6 +130,19 @@ class Parameter:
 
 
 @dataclasses.dataclass(frozen=True)
+class ServerKey:
+    """A random key that the server draws.
+
+    Attributes:
+      slot: the name that steps know it by.
+      number: which draw of the server it is, from 0.
+    """
+
+    slot: Slot
+    number: int
+
+
+@dataclasses.dataclass(frozen=True)
 class Plan:
     """A federated program as an alternation of server steps and client steps.
 
@@ -140,6 +153,7 @@ class Plan:
       parameter_type: the type of the argument, None where there is none.
       result_type: the type of the result.
       random_keys: how many random keys every client draws.
+      server_keys: the random keys that the server draws.
     """
 
     parameters: tuple[Parameter, ...]
@@ -148,6 +162,7 @@ class Plan:
     parameter_type: Type | None
     result_type: Type
     random_keys: int = 0
+    server_keys: tuple[ServerKey, ...] = ()
 
 
 Result = Output | tuple["Result", ...]

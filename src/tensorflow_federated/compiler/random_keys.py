@@ -1,4 +1,4 @@
-"""Numbers the random keys that clients draw, so that each draw of a client is another key."""
+"""Numbers the random keys that clients and the server draw, so that each draw is another key."""
 
 from __future__ import annotations
 
@@ -10,6 +10,10 @@ from tensorflow_federated.core.types import FunctionType, TensorType
 URI = "random_key"
 NUMBERED_URI = "numbered_random_key"
 
+SERVER_URI = "server_random_key"
+NUMBERED_SERVER_URI = "numbered_server_random_key"
+
+_NUMBERED = {URI: NUMBERED_URI, SERVER_URI: NUMBERED_SERVER_URI}
 _NUMBER_TYPE = TensorType(np.int32)
 _LOOPS = (
     "federated_reduce",
@@ -24,7 +28,8 @@ def number_draws(program: ir.Lambda) -> ir.Lambda:
     """Makes every call of `random_key` one of `numbered_random_key`, with its number, from 0.
 
     The order is that in which one client makes the calls, so the number is the same whatever
-    becomes of the program around them.
+    becomes of the program around them. The calls of `server_random_key` are numbered likewise, by
+    themselves.
 
     Args:
       program: a lambda in call-dominant form, in which a client makes each call just once.
@@ -36,22 +41,21 @@ def number_draws(program: ir.Lambda) -> ir.Lambda:
       PlacementError: if a key is drawn in a function that is applied to the elements of a sequence:
         every element would get the same key.
     """
-    count = 0
+    counts = dict.fromkeys(_NUMBERED, 0)
 
     def number(node: ir.Node) -> ir.Node:
-        nonlocal count
         if not isinstance(node, ir.Call) or not isinstance(node.function, ir.Intrinsic):
             return node
         if node.function.uri in _LOOPS and node.argument is not None:
             for child in node.argument.children():
                 if isinstance(child.type_signature, FunctionType):
                     check_no_draw(child, "a function of the elements of a sequence")
-        if node.function.uri != URI:
+        uri = node.function.uri
+        if uri not in _NUMBERED:
             return node
-        count += 1
-        return ir.call_intrinsic(
-            NUMBERED_URI, ir.Literal(np.int32(count - 1), _NUMBER_TYPE), node.type_signature
-        )
+        literal = ir.Literal(np.int32(counts[uri]), _NUMBER_TYPE)
+        counts[uri] += 1
+        return ir.call_intrinsic(_NUMBERED[uri], literal, node.type_signature)
 
     numbered = traversal.transform_postorder(program, number)
     assert isinstance(numbered, ir.Lambda)
@@ -79,17 +83,41 @@ def count_draws(program: ir.Node) -> int:
 
 
 def check_no_draw(node: ir.Node, place: str) -> None:
-    """Raises `PlacementError` if a key is drawn in a place where no client can draw one.
+    """Raises `PlacementError` if a key is drawn where neither a client nor the server can.
 
     Args:
       node: the work that is done there.
       place: what it is, for the message.
     """
+    check_no_client_draw(node, place)
+    check_no_server_draw(node, place)
+
+
+def check_no_client_draw(node: ir.Node, place: str) -> None:
+    """Raises `PlacementError` if a key of a client is drawn in a place, told for the message."""
+    _check_no_draw(node, URI, "work of one client", place)
+
+
+def check_no_server_draw(node: ir.Node, place: str) -> None:
+    """Raises `PlacementError` if a key of the server is drawn in a place, told for the message."""
+    _check_no_draw(node, SERVER_URI, "work at the server", place)
+
+
+def _check_no_draw(node: ir.Node, uri: str, expected: str, place: str) -> None:
     for each in traversal.iterate(node):
-        if isinstance(each, ir.Intrinsic) and each.uri in (URI, NUMBERED_URI):
+        if isinstance(each, ir.Intrinsic) and each.uri in (uri, _NUMBERED[uri]):
             raise errors.PlacementError(
-                "`random_key` cannot be used here.",
-                problems=[f"placement: expected work of one client, got {place}"],
-                signature=intrinsic_defs.get(URI).signature,
-                fix=intrinsic_defs.get(URI).hint,
+                f"`{uri}` cannot be used here.",
+                problems=[f"placement: expected {expected}, got {place}"],
+                signature=intrinsic_defs.get(uri).signature,
+                fix=intrinsic_defs.get(uri).hint,
             )
+
+
+def is_server_draw(node: ir.Node) -> bool:
+    """Whether a node is a numbered draw of the server."""
+    return (
+        isinstance(node, ir.Call)
+        and isinstance(node.function, ir.Intrinsic)
+        and node.function.uri == NUMBERED_SERVER_URI
+    )

@@ -416,6 +416,13 @@ _DEFINITIONS = (
         has_effect=True,
     ),
     IntrinsicDef(
+        uri="server_random_key",
+        parameters=(),
+        text="( -> int64[2])",
+        kind="local",
+        hint="draw it in a function that the server evaluates, outside of loops over sequences.",
+    ),
+    IntrinsicDef(
         uri="sequence_map",
         parameters=("fn", "arg"),
         text="(<(T -> U),T*> -> U*)",
@@ -453,6 +460,13 @@ _DEFINITIONS = (
         text="(int32 -> int64[2])",
         kind="local",
         hint="number the draws of a client from 0.",
+    ),
+    IntrinsicDef(
+        uri="numbered_server_random_key",
+        parameters=("number",),
+        text="(int32 -> int64[2])",
+        kind="local",
+        hint="number the draws of the server from 0.",
     ),
     IntrinsicDef(
         uri="sequence_of_keys",

@@ -128,6 +128,18 @@ def random_key() -> Value:
     return context.bind(ir.call_intrinsic("random_key", None, TensorType(np.int64, [2])))
 
 
+def server_random_key() -> Value:
+    """A key from which the server draws its random numbers, such as the noise of a private sum.
+
+    Type: ``( -> int64[2])``. Every call gives another key. It depends on the seed of the execution
+    context, on the number of the invocation in that context, and on how many of these keys the
+    program draws before; on nothing else: not on the clock, the clients, or the engine. It is
+    available inside functions that are evaluated or mapped at the server.
+    """
+    context = tracing.current_tracing_context("server_random_key")
+    return context.bind(ir.call_intrinsic("server_random_key", None, TensorType(np.int64, [2])))
+
+
 def reported_non_finite(is_non_finite: Any) -> Value:
     """Tells the engine whether a client's results were not finite, and others stand for them.
 

@@ -14,7 +14,7 @@ the same dtypes and shapes in each. What keeps it so:
 
 - both operands of an operator have the same dtype, or one is a Python number that the dtype of the
   other can hold (no `0.5` next to integers): cast with `xp.cast` where dtypes differ;
-- `/`, `sqrt`, `exp` and `log` take floating or complex arrays: cast integers first;
+- `/`, `sqrt`, `exp`, `log` and `cos` take floating or complex arrays: cast integers first;
 - control flow depends on shapes and dtypes only, never on the elements: use `xp.where`;
 - nothing is changed in place.
 """
@@ -123,6 +123,10 @@ class ArrayNamespace(Protocol):
         """The natural logarithm."""
         ...
 
+    def cos(self, x: Array) -> Array:
+        """The cosine."""
+        ...
+
     def pow(self, x: Array, y: Array) -> Array:
         """`x` to the power of `y`."""
         ...
@@ -173,6 +177,10 @@ class ArrayNamespace(Protocol):
 
     def concat(self, arrays: Sequence[Array], axis: int = 0) -> Array:
         """Arrays end to end along an axis."""
+        ...
+
+    def slice(self, x: Array, start: int, stop: int) -> Array:
+        """The part of an array between two positions, from 0, on its first axis."""
         ...
 
     def stack(self, arrays: Sequence[Array], axis: int = 0) -> Array:
@@ -274,6 +282,9 @@ class NumpyNamespace:
     def log(self, x: Array) -> Array:
         return np.log(x)
 
+    def cos(self, x: Array) -> Array:
+        return np.cos(x)
+
     def pow(self, x: Array, y: Array) -> Array:
         return np.power(x, y)
 
@@ -313,6 +324,9 @@ class NumpyNamespace:
 
     def concat(self, arrays: Sequence[Array], axis: int = 0) -> Array:
         return np.concatenate(list(arrays), axis=axis)
+
+    def slice(self, x: Array, start: int, stop: int) -> Array:
+        return x[start:stop]
 
     def stack(self, arrays: Sequence[Array], axis: int = 0) -> Array:
         return np.stack(list(arrays), axis=axis)

@@ -69,6 +69,7 @@ NAMESPACE_OPERATIONS: Mapping[str, str] = {
     "square": "a",
     "exp": "a",
     "log": "a",
+    "cos": "a",
     "pow": "aa",
     "maximum": "aa",
     "minimum": "aa",
@@ -82,6 +83,7 @@ NAMESPACE_OPERATIONS: Mapping[str, str] = {
     "logical_not": "a",
     "reshape": "as",
     "concat": "Ap",
+    "slice": "app",
     "stack": "Ap",
     "matmul": "aa",
 }

@@ -173,6 +173,8 @@ def _infer(name: str, arguments: Sequence[Any]) -> TensorType:
         return TensorType(arguments[-1], arguments[0])
     if name == "reshape":
         return TensorType(arrays[0].dtype, _reshaped(_type_of(arrays[0]).shape, arguments[1]))
+    if name == "slice":
+        return TensorType(arrays[0].dtype, _sliced(_type_of(arrays[0]).shape, *arguments[1:]))
     if name in ("concat", "stack"):
         return _joined(name, [_type_of(each) for each in arguments[0]], arguments[1])
     operation = Operation(name, tuple(arguments))
@@ -227,6 +229,13 @@ def _reshaped(shape: Shape, wanted: Sequence[int]) -> Shape:
         others = math.prod(size for size in sizes if size != -1)
         free = math.prod(cast("tuple[int, ...]", shape)) // others if others else 0
     return tuple(free if size == -1 else size for size in sizes)
+
+
+def _sliced(shape: Shape, start: int, stop: int) -> Shape:
+    if shape is None:
+        return None
+    first = None if shape[0] is None else len(range(shape[0])[start:stop])
+    return (first, *shape[1:])
 
 
 def _joined(name: str, parts: Sequence[TensorType], axis: int) -> TensorType:

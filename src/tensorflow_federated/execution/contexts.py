@@ -14,6 +14,7 @@ from tensorflow_federated.core import errors, ir, placements
 from tensorflow_federated.core.computations import ConcreteComputation
 from tensorflow_federated.core.types import FunctionType, StructType, Type
 from tensorflow_federated.execution import (
+    call_numbers,
     cardinalities,
     failures,
     ingestion,
@@ -45,7 +46,7 @@ class Program(Protocol):
           argument: the canonical argument, None where there is none.
           client_count: the number of clients.
           seed: the seed of the context.
-          invocation: the number of this call in the context, from 0; random keys depend on it.
+          invocation: the number of this call; random keys depend on it.
           report: is told of each client whose work failed.
 
         Returns:
@@ -178,6 +179,9 @@ class ExecutionContext(context_stack.SyncContext):
         return f"<{type(self).__name__} on {engine}; secure protocols: {secure}>"
 
     def _next_invocation(self) -> int:
+        number = call_numbers.current()
+        if number is not None:
+            return number
         with self._lock:
             return next(self._invocations)
 

@@ -86,6 +86,8 @@ class LocalProgram:
         """Runs the program; see `contexts.Program`."""
         round_number = next(self._rounds)
         values = self._take_apart(argument)
+        for key in self._plan.server_keys:
+            values[key.slot.name] = random_keys.server_key(seed, invocation, key.number)
         keys = random_keys.all_client_keys(seed, invocation, self._plan.random_keys, client_count)
         positions = list(range(client_count))
         for work, released in zip(self._work, self._last_uses, strict=True):

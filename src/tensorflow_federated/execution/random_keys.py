@@ -1,4 +1,4 @@
-"""The random keys of clients: counter-based, so they depend on nothing but their position."""
+"""The random keys of clients and of the server: functions of their position, by counting."""
 
 from __future__ import annotations
 
@@ -43,6 +43,22 @@ def all_client_keys(seed: int, invocation: int, draw_count: int, client_count: i
     for number in range(draw_count):
         keys[:, number] = client_keys(seed, invocation, number, client_count)
     return keys
+
+
+def server_key(seed: int, invocation: int, number: int) -> np.ndarray:
+    """The key that the server gets at one draw: int64[2].
+
+    The words are those of `numpy.random.SeedSequence(seed, spawn_key=(invocation, number, 1))`:
+    other ones than those of the clients.
+
+    Examples:
+      >>> import numpy as np
+      >>> first = server_key(seed=1, invocation=0, number=0)
+      >>> bool((first == client_keys(1, 0, 0, 1)[0]).any())
+      False
+    """
+    source = np.random.SeedSequence(seed, spawn_key=(invocation, number, 1))
+    return source.generate_state(2, np.uint64).view(np.int64)
 
 
 def no_client() -> errors.PlacementError:

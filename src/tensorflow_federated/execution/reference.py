@@ -73,6 +73,7 @@ class _Draws:
     def __init__(self, seed: int, invocation: int, client_count: int) -> None:
         self._place = seed, invocation
         self._drawn = [0] * client_count
+        self._drawn_at_server = 0
         self.client: int | None = None
 
     def draw(self) -> np.ndarray:
@@ -86,6 +87,17 @@ class _Draws:
         number = self._drawn[client]
         self._drawn[client] += 1
         return random_keys.client_keys(*self._place, number, len(self._drawn))[client]
+
+    def draw_at_server(self) -> np.ndarray:
+        if self.client is not None:
+            raise errors.PlacementError(
+                "a random key of the server is drawn in the work of a client.",
+                signature=intrinsic_defs.get("server_random_key").signature,
+                fix=intrinsic_defs.get("server_random_key").hint,
+            )
+        number = self._drawn_at_server
+        self._drawn_at_server += 1
+        return random_keys.server_key(*self._place, number)
 
     @contextlib.contextmanager
     def of_client(self, client: int | None) -> Generator[None]:
@@ -326,6 +338,12 @@ class _Evaluator:
 
     def numbered_random_key(self, argument: Any, parameter: Type, result: Type) -> Any:
         return self.draws.draw()
+
+    def server_random_key(self, argument: Any, parameter: Type, result: Type) -> Any:
+        return self.draws.draw_at_server()
+
+    def numbered_server_random_key(self, argument: Any, parameter: Type, result: Type) -> Any:
+        return self.draws.draw_at_server()
 
     def sequence_map(self, argument: Any, parameter: Type, result: Type) -> Any:
         function, sequence = argument

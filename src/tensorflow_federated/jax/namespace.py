@@ -71,6 +71,9 @@ class JaxNamespace:
     def log(self, x: Array) -> Array:
         return jnp.log(x)
 
+    def cos(self, x: Array) -> Array:
+        return jnp.cos(x)
+
     def pow(self, x: Array, y: Array) -> Array:
         return jnp.power(x, y)
 
@@ -110,6 +113,9 @@ class JaxNamespace:
 
     def concat(self, arrays: Sequence[Array], axis: int = 0) -> Array:
         return jnp.concatenate([jnp.asarray(array) for array in arrays], axis=axis)
+
+    def slice(self, x: Array, start: int, stop: int) -> Array:
+        return x[start:stop]
 
     def stack(self, arrays: Sequence[Array], axis: int = 0) -> Array:
         return jnp.stack([jnp.asarray(array) for array in arrays], axis=axis)

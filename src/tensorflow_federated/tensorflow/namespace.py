@@ -93,6 +93,9 @@ class TensorFlowNamespace:
     def log(self, x: Array) -> Array:
         return tf.math.log(x)
 
+    def cos(self, x: Array) -> Array:
+        return tf.cos(x)
+
     def pow(self, x: Array, y: Array) -> Array:
         return tf.pow(*_pair(x, y))
 
@@ -137,6 +140,9 @@ class TensorFlowNamespace:
 
     def concat(self, arrays: Sequence[Array], axis: int = 0) -> Array:
         return tf.concat(list(arrays), axis)
+
+    def slice(self, x: Array, start: int, stop: int) -> Array:
+        return x[start:stop]
 
     def stack(self, arrays: Sequence[Array], axis: int = 0) -> Array:
         return tf.stack(list(arrays), axis)

@@ -13,6 +13,30 @@ There is one class per broken law. Each is also a subclass of the built-in excep
 there, so that `except TypeError` in an existing program keeps working.
 """
 
+from tensorflow_federated.core.errors.aggregation import (
+    AggregatorError as AggregatorError,
+)
+from tensorflow_federated.core.errors.aggregation import (
+    BoundsDifferentSignaturesError as BoundsDifferentSignaturesError,
+)
+from tensorflow_federated.core.errors.aggregation import (
+    BoundsDifferentTypesError as BoundsDifferentTypesError,
+)
+from tensorflow_federated.core.errors.aggregation import (
+    BoundsNotPlacedAtServerError as BoundsNotPlacedAtServerError,
+)
+from tensorflow_federated.core.errors.aggregation import (
+    ScalarBoundSimpleValueDTypeError as ScalarBoundSimpleValueDTypeError,
+)
+from tensorflow_federated.core.errors.aggregation import (
+    ScalarBoundStructValueDTypeError as ScalarBoundStructValueDTypeError,
+)
+from tensorflow_federated.core.errors.aggregation import (
+    StructuredBoundsTypeMismatchError as StructuredBoundsTypeMismatchError,
+)
+from tensorflow_federated.core.errors.aggregation import (
+    UnsupportedDTypeError as UnsupportedDTypeError,
+)
 from tensorflow_federated.core.errors.boundaries import (
     boundary as boundary,
 )
@@ -81,6 +105,9 @@ from tensorflow_federated.core.errors.learning import (
 )
 from tensorflow_federated.core.errors.learning import (
     OptimizerError as OptimizerError,
+)
+from tensorflow_federated.core.errors.learning import (
+    SavedFileError as SavedFileError,
 )
 from tensorflow_federated.core.errors.learning import (
     ValueMustNotBeTFError as ValueMustNotBeTFError,

@@ -6,9 +6,9 @@ import functools
 import inspect
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
 from types import FrameType, TracebackType
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar, cast
 
 from tensorflow_federated.core import callsites
 from tensorflow_federated.core.errors.names import suggest_name
@@ -30,7 +30,7 @@ def boundary(function: Callable[_P, _R]) -> Callable[_P, _R]:
     variable `TFF_FULL_TRACEBACKS=1` nothing is dropped.
 
     Args:
-      function: The entry point.
+      function: The entry point; of a coroutine function, the errors that awaiting it raises.
 
     Returns:
       A function with the same signature and name.
@@ -55,7 +55,25 @@ def boundary(function: Callable[_P, _R]) -> Callable[_P, _R]:
                 hide_internal_frames(error)
             raise
 
+    if inspect.iscoroutinefunction(function):
+        return cast("Callable[_P, _R]", _coroutine_boundary(cast("Any", entry_point)))
     return entry_point
+
+
+def _coroutine_boundary(
+    create: Callable[_P, Coroutine[Any, Any, _R]],
+) -> Callable[_P, Coroutine[Any, Any, _R]]:
+    """The boundary of a coroutine function: errors also leave the package where it is awaited."""
+
+    @functools.wraps(create)
+    async def awaited(*args: _P.args, **kwargs: _P.kwargs) -> _R:
+        try:
+            return await create(*args, **kwargs)
+        except Exception as error:
+            hide_internal_frames(error)
+            raise
+
+    return awaited
 
 
 def _was_entered(error: TypeError) -> bool:

@@ -67,3 +67,11 @@ class DownloadError(FederatedError, OSError):
     Fails: `tff.simulation.datasets.emnist.load_data()` without a network.
     Mended: put the file where the message says.
     """
+
+
+class SavedFileError(FederatedError, OSError, ValueError):
+    """A saved model or state is not there, is damaged, or is something else.
+
+    Fails: `tff.learning.models.load(path)` of a folder in which a file was cut off.
+    Mended: save it again, with `tff.learning.models.save(model, path)`.
+    """
