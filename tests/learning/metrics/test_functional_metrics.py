@@ -106,3 +106,37 @@ def test_an_update_without_predictions_says_so():
     _, update, _ = create(keras.metrics.MeanSquaredError)
     with pytest.raises(AttributeError, match="predictions"):
         update((tf.constant(0.0), tf.constant(0.0)), LABELS, LABELS)
+
+
+def test_they_work_with_keras_on_jax_and_without_tensorflow(run_python):
+    printed = run_python(
+        """
+        import os
+        os.environ["KERAS_BACKEND"] = "jax"
+        import collections, sys
+        import keras
+        import numpy as np
+        import tensorflow_federated as tff
+
+        metrics = tff.learning.metrics
+        initialize, update, finalize = metrics.create_functional_metric_fns(
+            collections.OrderedDict(
+                error=keras.metrics.MeanSquaredError, n=metrics.NumExamplesCounter
+            )
+        )
+        labels = np.float32([[1.0], [0.5]])
+        output = tff.learning.models.BatchOutput(predictions=labels + 1.0)
+        state = update(update(initialize(), labels, output), labels, output)
+        finalized = finalize(state)
+        print(float(finalized["error"]), int(finalized["n"]), state["n"][0].dtype)
+
+        finalizers = collections.OrderedDict(
+            m=metrics.create_keras_metric_finalizer(keras.metrics.Mean)
+        )
+        unfinalized_type = tff.to_type(collections.OrderedDict(m=[np.float32, np.float32]))
+        aggregate = metrics.sum_then_finalize(finalizers, unfinalized_type)
+        print(float(aggregate([{"m": [1.0, 2.0]}, {"m": [2.0, 2.0]}])["m"]))
+        print("tensorflow" in sys.modules)
+        """
+    )
+    assert printed.splitlines() == ["1.0 4 int64", "0.75", "False"]

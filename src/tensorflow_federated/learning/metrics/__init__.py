@@ -14,23 +14,39 @@ from tensorflow_federated.learning.metrics.metric_types import (
     MetricFinalizersType,
     MetricsAggregatorType,
 )
+from tensorflow_federated.learning.metrics.sampling import (
+    FinalizeThenSampleFactory,
+    finalize_then_sample,
+)
+from tensorflow_federated.learning.metrics.secure_summation import (
+    SecureSumFactory,
+    secure_sum_then_finalize,
+)
 from tensorflow_federated.learning.metrics.summation import sum_then_finalize
 from tensorflow_federated.learning.metrics.summation_process import SumThenFinalizeFactory
+from tensorflow_federated.learning.metrics.value_ranges import (
+    create_default_secure_sum_quantization_ranges,
+)
 
 if TYPE_CHECKING:
     NumBatchesCounter: Any
     NumExamplesCounter: Any
 
 __all__ = [
+    "FinalizeThenSampleFactory",
     "FunctionalMetricFinalizersType",
     "MetricFinalizersType",
     "MetricsAggregatorType",
     "NumBatchesCounter",
     "NumExamplesCounter",
+    "SecureSumFactory",
     "SumThenFinalizeFactory",
+    "create_default_secure_sum_quantization_ranges",
     "create_functional_metric_fns",
     "create_keras_metric_finalizer",
     "create_mean_metric_fns",
+    "finalize_then_sample",
+    "secure_sum_then_finalize",
     "sum_then_finalize",
 ]
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import collections
-from collections.abc import Mapping
+import contextlib
+import importlib.util
+import sys
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from tensorflow_federated import tensorflow
+from tensorflow_federated import jax, tensorflow
 from tensorflow_federated.core import computations, errors, tracing, types
 from tensorflow_federated.core.computations import ConcreteComputation
 from tensorflow_federated.core.types import StructType, Type
@@ -31,7 +34,7 @@ class MetricNamesError(MetricFinalizersError, ValueError):
 
 
 def check_finalizers(metric_finalizers: Any, user: str) -> None:
-    """Checks that metric finalizers are a function, or a dict of functions by name.
+    """Checks that metric finalizers are a function, or an `OrderedDict` of functions.
 
     Args:
       metric_finalizers: what was given.
@@ -40,8 +43,13 @@ def check_finalizers(metric_finalizers: Any, user: str) -> None:
     Raises:
       MetricFinalizersError: if they are not.
     """
-    if isinstance(metric_finalizers, Mapping):
+    if isinstance(metric_finalizers, collections.OrderedDict):
         problems = [
+            f"metric_finalizers: the name {name!r} is no string"
+            for name in metric_finalizers
+            if not isinstance(name, str)
+        ]
+        problems += [
             f"metric_finalizers[{name!r}]: expected a function, "
             f"got {descriptions.described(finalizer)}"
             for name, finalizer in metric_finalizers.items()
@@ -63,12 +71,12 @@ def check_finalizers(metric_finalizers: Any, user: str) -> None:
 
 
 def check_unfinalized_type(
-    metric_finalizers: AnyMetricFinalizers, unfinalized_type: Any, user: str
+    metric_finalizers: AnyMetricFinalizers | None, unfinalized_type: Any, user: str
 ) -> StructType:
     """Checks the type of unfinalized metrics, and that there is a finalizer for each.
 
     Args:
-      metric_finalizers: the finalizers.
+      metric_finalizers: the finalizers, if there are any.
       unfinalized_type: the type of one client's unfinalized metrics.
       user: the function that takes them, for the message.
 
@@ -79,17 +87,17 @@ def check_unfinalized_type(
       MetricFinalizersError: if it is no structure of named metrics.
       MetricNamesError: if the names differ.
     """
-    named = isinstance(unfinalized_type, StructType) and all(
-        name is not None for name, _ in unfinalized_type.items()
-    )
-    if not named:
+    is_struct = isinstance(unfinalized_type, StructType)
+    container = unfinalized_type.python_container if is_struct else None
+    if container is None or not issubclass(container, Mapping):
         raise MetricFinalizersError(
             f"`{user}` cannot use this type of unfinalized metrics.",
             problems=[
-                f"local_unfinalized_metrics_type: expected a structure of named metrics, got "
-                f"{unfinalized_type!s:.200}"
+                "local_unfinalized_metrics_type: expected a structure of named metrics in an "
+                f"`OrderedDict`, got {unfinalized_type!s:.200}"
             ],
-            fix="give the type of what `report_local_unfinalized_metrics()` returns.",
+            fix="give the type of what `report_local_unfinalized_metrics()` returns, for example "
+            "`tff.to_type(collections.OrderedDict(loss=np.float32))`.",
         )
     assert isinstance(unfinalized_type, StructType)
     if isinstance(metric_finalizers, Mapping):
@@ -117,37 +125,90 @@ def check_unfinalized_type(
 def build_finalize_computation(
     metric_finalizers: AnyMetricFinalizers, unfinalized_type: StructType
 ) -> ConcreteComputation:
-    """Makes one computation of all finalizers.
+    """Makes one computation of all finalizers, each in its own framework.
+
+    A computation of this package stays what it is, and what `jax.jit` made is traced by JAX. Any
+    other function is traced by TensorFlow, where that is installed; by JAX, if TensorFlow cannot.
 
     Args:
-      metric_finalizers: the finalizers, functions on tensors, which are traced by TensorFlow; or
-        computations, which stay in their own framework.
+      metric_finalizers: the finalizers.
       unfinalized_type: the type of the unfinalized metrics.
 
     Returns:
       A computation of the type ``(unfinalized -> finalized)``; a dict of finalizers gives the
       metrics in its own order.
     """
+    struct_type = as_ordered_dict(unfinalized_type)
+    if not isinstance(metric_finalizers, Mapping):
+        return _localized(metric_finalizers, struct_type)
+    element_types: dict[Any, Type] = dict(unfinalized_type.items())
+    finalizers = [
+        (name, _localized(finalizer, element_types[name]))
+        for name, finalizer in metric_finalizers.items()
+    ]
 
     def finalize(unfinalized: Any) -> Any:
-        values = unfinalized if are_computations else collections.OrderedDict(unfinalized)
-        if isinstance(metric_finalizers, Mapping):
-            return collections.OrderedDict(
-                (name, finalizer(values[name])) for name, finalizer in metric_finalizers.items()
-            )
-        return metric_finalizers(values)
+        return collections.OrderedDict(
+            (name, finalizer(unfinalized[name])) for name, finalizer in finalizers
+        )
 
-    given: Any = metric_finalizers
-    finalizers = list(given.values()) if isinstance(given, Mapping) else [given]
-    are_computations = bool(finalizers) and all(map(_is_computation, finalizers))
-    local = tracing.federated_computation if are_computations else tensorflow.computation
-    return local(finalize, as_ordered_dict(unfinalized_type))
+    return tracing.federated_computation(finalize, struct_type)
 
 
-def _is_computation(finalizer: Any) -> bool:
-    return isinstance(
-        finalizer, (computations.ConcreteComputation, computations.PolymorphicComputation)
+def _localized(finalizer: Callable[[Any], Any], unfinalized_type: Type) -> ConcreteComputation:
+    """A finalizer as a computation of one type."""
+    given: Any = finalizer
+    if isinstance(given, (computations.ConcreteComputation, computations.PolymorphicComputation)):
+        return tracing.federated_computation(
+            lambda unfinalized: given(unfinalized), unfinalized_type
+        )
+    if _is_of_jax(given) or importlib.util.find_spec("tensorflow") is None:
+        return jax.computation(given, unfinalized_type)
+    try:
+        return tensorflow.computation(given, unfinalized_type)
+    except Exception:
+        if hasattr(given, "get_concrete_function"):
+            raise
+        in_jax = _in_jax(given, unfinalized_type)
+        if in_jax is None:
+            raise
+        return in_jax
+
+
+def _is_of_jax(function: Any) -> bool:
+    """Whether `jax.jit` made it, found out without loading JAX."""
+    loaded = sys.modules.get("jax")
+    return loaded is not None and isinstance(function, loaded.stages.Wrapped)
+
+
+def _in_jax(finalizer: Any, unfinalized_type: Type) -> ConcreteComputation | None:
+    """A function as a computation of JAX, or None if it is not written in JAX.
+
+    What is wrong with a function of neither framework, TensorFlow tells.
+    """
+    with contextlib.suppress(Exception):
+        return jax.computation(finalizer, unfinalized_type)
+    return None
+
+
+def names_of_finalized(finalized_type: Type, user: str) -> list[str]:
+    """The names of the finalized metrics.
+
+    Raises:
+      MetricFinalizersError: if one function finalizes all metrics, and gives no named ones.
+    """
+    names = (
+        [name for name, _ in finalized_type.items()]
+        if isinstance(finalized_type, StructType)
+        else [None]
     )
+    if None in names:
+        raise MetricFinalizersError(
+            f"`{user}` cannot use these metric finalizers.",
+            problems=[f"metric_finalizers: returns {finalized_type}, where metrics need names"],
+            fix="return a `collections.OrderedDict` from the names of metrics to their values.",
+        )
+    return [str(name) for name in names]
 
 
 def as_ordered_dict(struct_type: StructType) -> Type:

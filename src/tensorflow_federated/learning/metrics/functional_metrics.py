@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 
 from tensorflow_federated.core import errors
 from tensorflow_federated.learning import descriptions
+from tensorflow_federated.learning.metrics import class_accuracies, metric_calls
 
 _NAME = "`tff.learning.metrics.create_functional_metric_fns`"
 
@@ -29,7 +31,8 @@ def create_functional_metric_fns(
       Three functions: `initialize`, without arguments, makes the state before any example: for each
       metric the tuple of its variables' values. `update` makes the next state of a state, the
       labels, a `tff.learning.models.BatchOutput` with `predictions`, and weights of the examples,
-      which it does not use. `finalize` makes the values of the metrics of a state.
+      which it does not use. `finalize` makes the values of the metrics of a state. With Keras on
+      JAX they are functions on JAX arrays, otherwise of TensorFlow.
 
     Raises:
       ModelError: if no Keras metrics are made.
@@ -48,36 +51,60 @@ def create_functional_metric_fns(
       0.5
     """
     try:
-        import tensorflow as tf
+        import keras
     except ModuleNotFoundError as error:
         raise errors.missing_extra("tensorflow", _NAME) from error
+    if keras.backend.backend() == "jax":
+        made = _constructed(metrics_constructor)
+        # An array of JAX keeps its 64 bits where one of NumPy would not.
+        start = _for_each(made, lambda metric: tuple(v.value for v in metric.variables))
+        return _functions(lambda: start, functools.partial(_same, made))
+    import tensorflow as tf
 
     # The metrics' own variables are never used, but must not belong to a graph.
     with tf.init_scope():
-        metrics = _constructed(metrics_constructor)
-        start = _for_each(
-            metrics, lambda metric: tuple(np.array(v.numpy()) for v in metric.variables)
-        )
+        made = _constructed(metrics_constructor)
+        # A variable may share its memory with the array that it gives.
+        start = _for_each(made, lambda metric: tuple(np.array(v.numpy()) for v in metric.variables))
 
-    @tf.function
     def initialize() -> Any:
         return tf.nest.map_structure(tf.constant, start)
 
-    @tf.function
+    find_metrics = functools.partial(_same, made)
+    if any(map(metric_calls.is_legacy, _by_name(made).values())):
+        from tensorflow_federated.learning.metrics import legacy_metrics
+
+        make = functools.partial(_constructed, metrics_constructor)
+        find_metrics = functools.partial(legacy_metrics.made, make)
+    _, update, finalize = _functions(initialize, find_metrics)
+    return tf.function(initialize), tf.function(update), tf.function(finalize)
+
+
+def _same(metrics: Any) -> Any:
+    return metrics
+
+
+def _functions(
+    initialize: Callable[[], Any], find_metrics: Callable[[], Any]
+) -> tuple[Callable[[], Any], Callable[..., Any], Callable[[Any], Any]]:
+    """The three functions.
+
+    Args:
+      initialize: the first of them.
+      find_metrics: gives the metrics, whenever they are used.
+    """
+
     def update(state: Any, labels: Any, batch_output: Any, sample_weight: Any = None) -> Any:
         del sample_weight
         predictions = batch_output.predictions
         return _for_each(
-            metrics,
-            lambda metric, sums: tuple(
-                metric.stateless_update_state(list(sums), labels, predictions)
-            ),
+            find_metrics(),
+            lambda metric, sums: metric_calls.updated(metric, sums, labels, predictions),
             state,
         )
 
-    @tf.function
     def finalize(state: Any) -> Any:
-        return _for_each(metrics, lambda metric, sums: metric.stateless_result(list(sums)), state)
+        return _for_each(find_metrics(), metric_calls.result, state)
 
     return initialize, update, finalize
 
@@ -97,33 +124,35 @@ def _for_each(metrics: Any, fn: Callable[..., Any], *states: Any) -> Any:
     )
 
 
+def _by_name(metrics: Any) -> dict[Any, Any]:
+    return metrics if isinstance(metrics, collections.OrderedDict) else {None: metrics}
+
+
 def _constructed(constructor: Any) -> Any:
     """The metrics, made: one, or an `OrderedDict` of several."""
-    import keras
-
     given = constructor
     if isinstance(constructor, Mapping):
         wrong = [
             f"metrics_constructor[{name!r}]: expected a function without arguments, got "
             f"{descriptions.described(each)}"
             for name, each in constructor.items()
-            if isinstance(each, keras.metrics.Metric) or not callable(each)
+            if metric_calls.is_metric(each) or not callable(each)
         ]
         if wrong:
             raise _no_metrics(wrong)
-        made: Any = collections.OrderedDict((name, make()) for name, make in constructor.items())
-    elif callable(given) and not isinstance(given, keras.metrics.Metric):
+        made = _each_called(constructor)
+    elif callable(given) and not metric_calls.is_metric(given):
         made = given()
         if isinstance(made, Mapping):
             made = collections.OrderedDict(made)
     else:
         raise _no_metrics([f"metrics_constructor: got {descriptions.described(given)}"])
-    named = made if isinstance(made, collections.OrderedDict) else {None: made}
+    named = _by_name(made)
     wrong = [
         f"metrics_constructor{'' if name is None else f'[{name!r}]'}: makes "
         f"{descriptions.described(metric)}"
         for name, metric in named.items()
-        if not isinstance(metric, keras.metrics.Metric)
+        if not metric_calls.is_metric(metric)
     ]
     wrong += [
         f"metrics_constructor: the name {name!r} is no string"
@@ -143,7 +172,13 @@ def _constructed(constructor: Any) -> Any:
             problems=unbuilt,
             fix="report such a metric with `tff.learning.models.from_keras_model`.",
         )
+    for metric in named.values():
+        class_accuracies.prepared(metric)
     return made
+
+
+def _each_called(constructors: Mapping[str, Callable[[], Any]]) -> Any:
+    return collections.OrderedDict((name, make()) for name, make in constructors.items())
 
 
 def _no_metrics(problems: list[str]) -> errors.ModelError:

@@ -7,6 +7,7 @@ from typing import Any
 
 from tensorflow_federated.core import errors
 from tensorflow_federated.learning import descriptions
+from tensorflow_federated.learning.metrics import metric_calls
 
 
 @errors.boundary
@@ -14,7 +15,8 @@ def create_keras_metric_finalizer(metric: Any) -> Callable[[Any], Any]:
     """Makes the finalizer of a Keras metric: from the values of its variables to its result.
 
     Args:
-      metric: a `keras.metrics.Metric`, or a function without arguments that makes one.
+      metric: a `keras.metrics.Metric`, or a function without arguments that makes one; of
+        Keras 3 or of Keras 2 (`tf_keras`).
 
     Returns:
       A function from the list of the values of the metric's variables, in their order, to what the
@@ -29,12 +31,11 @@ def create_keras_metric_finalizer(metric: Any) -> Callable[[Any], Any]:
       >>> float(finalizer([6.0, 3.0]))
       2.0
     """
-    import keras
-
-    made = metric
-    if not isinstance(metric, keras.metrics.Metric) and callable(metric):
-        made = metric()
-    if not isinstance(made, keras.metrics.Metric):
+    made: Any = metric
+    given: Any = metric
+    if not metric_calls.is_metric(metric) and callable(given):
+        made = given()
+    if not metric_calls.is_metric(made):
         raise errors.ModelError(
             "a finalizer can only be made of a Keras metric.",
             problems=[f"metric: got {descriptions.described(made)}"],
@@ -49,6 +50,24 @@ def create_keras_metric_finalizer(metric: Any) -> Callable[[Any], Any]:
                 problems=[f"values: expected {len(made.variables)}, got {len(values)}"],
                 fix="give the values of all variables of the metric.",
             )
-        return made.stateless_result(values)
+        if not metric_calls.is_legacy(made):
+            return metric_calls.result(made, values)
+        from tensorflow_federated.learning.metrics import legacy_metrics
 
-    return finalize
+        return metric_calls.result(legacy_metrics.made(make_another), values)
+
+    def make_another() -> Any:
+        return given() if made is not metric else type(made).from_config(made.get_config())
+
+    return _of_framework(finalize)
+
+
+def _of_framework(finalize: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """The finalizer, so that it is seen which framework it is written in."""
+    import keras
+
+    if keras.backend.backend() != "jax":
+        return finalize
+    import jax
+
+    return jax.jit(finalize)

@@ -9,7 +9,12 @@ from typing import Any, Protocol, TypeAlias
 from tensorflow_federated.core.types import StructType
 
 MetricFinalizersType: TypeAlias = "collections.OrderedDict[str, Callable[[Any], Any]]"
-"""For each metric, the function from its unfinalized value to the number that is reported."""
+"""For each metric, the function from its unfinalized value to the number that is reported.
+
+A function of TensorFlow (`tf.function` or not), of JAX (`jax.jit` or not), plain arithmetic, or a
+`tff.tensorflow.computation` or `tff.jax.computation`; each metric may have another. A function that
+both frameworks can trace is TensorFlow's, where that is installed.
+"""
 
 FunctionalMetricFinalizersType: TypeAlias = (
     "Callable[[collections.OrderedDict[str, Any]], collections.OrderedDict[str, Any]]"

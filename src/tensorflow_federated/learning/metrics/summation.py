@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
-from tensorflow_federated.core import computations, errors, intrinsics, placements, tracing
+from tensorflow_federated.core import errors, intrinsics, placements, tracing
+from tensorflow_federated.core.computations import ConcreteComputation
 from tensorflow_federated.core.types import FederatedType, Type
-from tensorflow_federated.learning.metrics import finalization
+from tensorflow_federated.learning.metrics import finalization, polymorphism
 from tensorflow_federated.learning.metrics.metric_types import AnyMetricFinalizers
 
 _NAME = "tff.learning.metrics.sum_then_finalize"
@@ -26,7 +28,7 @@ def sum_then_finalize(
 
     Args:
       metric_finalizers: the finalizers by name, or one function from all unfinalized metrics to
-        all finalized ones; in TensorFlow, or made by `tff.jax.computation`.
+        all finalized ones; see `tff.learning.metrics.MetricFinalizersType`.
       local_unfinalized_metrics_type: the type of one client's unfinalized metrics, a structure
         with names; without it the computation takes any type that fits.
 
@@ -53,26 +55,14 @@ def sum_then_finalize(
     an error.
     """
     finalization.check_finalizers(metric_finalizers, _NAME)
-    if local_unfinalized_metrics_type is not None:
-        return _build(metric_finalizers, local_unfinalized_metrics_type)
-
-    def aggregate(unfinalized: Any) -> Any:
-        member = unfinalized.type_signature.member
-        return _build(metric_finalizers, member)(unfinalized)
-
-    def trace(fn: Any, parameter_type: Any, unpack: bool, name: str) -> Any:
-        clients_type = parameter_type
-        if not isinstance(parameter_type, FederatedType):
-            clients_type = FederatedType(parameter_type, placements.CLIENTS)
-        del unpack, name
-        return tracing.federated_computation(fn, clients_type).node
-
-    return computations.PolymorphicComputation(aggregate, trace, "sum_then_finalize")
+    return polymorphism.of_clients_metrics(
+        functools.partial(_build, metric_finalizers),
+        local_unfinalized_metrics_type,
+        "sum_then_finalize",
+    )
 
 
-def _build(
-    metric_finalizers: AnyMetricFinalizers, unfinalized_type: Any
-) -> computations.ConcreteComputation:
+def _build(metric_finalizers: AnyMetricFinalizers, unfinalized_type: Any) -> ConcreteComputation:
     struct_type = finalization.check_unfinalized_type(metric_finalizers, unfinalized_type, _NAME)
     finalize = finalization.build_finalize_computation(metric_finalizers, struct_type)
 

@@ -48,6 +48,7 @@ class SumThenFinalizeFactory(aggregators.UnweightedAggregationFactory):
       [4, 9]
     """
 
+    @errors.boundary
     def __init__(
         self,
         metric_finalizers: AnyMetricFinalizers,
@@ -57,8 +58,8 @@ class SumThenFinalizeFactory(aggregators.UnweightedAggregationFactory):
         """Builds the factory.
 
         Args:
-          metric_finalizers: the finalizers by name, functions on tensors; or one function from all
-            unfinalized metrics to all finalized ones.
+          metric_finalizers: the finalizers by name, or one function from all unfinalized metrics
+            to all finalized ones; see `tff.learning.metrics.MetricFinalizersType`.
           initial_unfinalized_metrics: what the sums over all rounds start from; zeros if None.
           inner_summation_factory: how the clients' values are summed; `tff.aggregators.SumFactory`
             if None.
@@ -81,6 +82,7 @@ class SumThenFinalizeFactory(aggregators.UnweightedAggregationFactory):
             )
         self._inner_summation_factory = inner_summation_factory
 
+    @errors.boundary
     def create(  # pyright: ignore[reportIncompatibleMethodOverride]  # the name is TFF's
         self, local_unfinalized_metrics_type: Type
     ) -> templates.AggregationProcess:
