@@ -47,6 +47,18 @@ def find_user_line() -> str | None:
     return None if installed is None else _described(installed)
 
 
+def user_stacklevel() -> int:
+    """How far up the stack the user's own line is, for a warning of the function that calls this.
+
+    Returns:
+      The `stacklevel` of `warnings.warn`; that of the outermost frame if no frame is the user's.
+    """
+    frame, level = sys._getframe(1), 1  # pyright: ignore[reportPrivateUsage]
+    while frame.f_back is not None and not is_user_frame(frame):
+        frame, level = frame.f_back, level + 1
+    return level
+
+
 def is_user_frame(frame: FrameType) -> bool:
     """Returns whether the frame runs code that the user wrote.
 

@@ -4,10 +4,26 @@ from __future__ import annotations
 
 import importlib
 import sys
+import warnings
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
-from tensorflow_federated.core import errors
+from tensorflow_federated.core import callsites, errors
+
+
+class Older(NamedTuple):
+    """A name of an older generation of the API.
+
+    Attributes:
+      module: the module that holds it.
+      today: what to write now, as the end of a sentence; None if the module itself is the value, a
+        namespace whose names warn on their own.
+      attribute: its name there, if it is another one.
+    """
+
+    module: str
+    today: str | None
+    attribute: str | None = None
 
 
 def module_functions(
@@ -15,6 +31,7 @@ def module_functions(
     names: Iterable[str],
     load: Callable[[str], Any] | None = None,
     removed: Mapping[str, str] | None = None,
+    older: Mapping[str, Older] | None = None,
 ) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
     """The functions `__getattr__` and `__dir__` of a module that is a public namespace.
 
@@ -25,6 +42,7 @@ def module_functions(
         asked for; such a name is among `names`. None if there is no such name.
       removed: names that TFF has or had there and this package has not, each with what to write
         instead.
+      older: names of older generations of the API, which work and warn. They are not listed.
 
     Returns:
       The two functions. The first raises `RemovedNameError`, with what to write instead of a name
@@ -42,6 +60,7 @@ def module_functions(
     """
     public = sorted(names)
     gone: Mapping[str, str] = {} if removed is None else removed
+    superseded: Mapping[str, Older] = {} if older is None else older
 
     @errors.boundary
     def get_attribute(name: str) -> Any:
@@ -50,6 +69,8 @@ def module_functions(
             raise AttributeError(name)
         if load is not None and name in public:
             return load(name)
+        if name in superseded:
+            return _older_value(owner, name, superseded[name])
         if name in gone:
             raise errors.RemovedNameError(
                 f"`{owner}.{name}` is a name that this package does not have.",
@@ -61,6 +82,17 @@ def module_functions(
         return list(public)
 
     return get_attribute, list_names
+
+
+def _older_value(owner: str, name: str, older: Older) -> Any:
+    if older.today is None:
+        return importlib.import_module(older.module)
+    warnings.warn(
+        f"`{owner}.{name}` is a name of an older generation; write {older.today}",
+        FutureWarning,
+        stacklevel=callsites.user_stacklevel(),
+    )
+    return getattr(importlib.import_module(older.module), older.attribute or name)
 
 
 def loader(module: str, names: Mapping[str, str]) -> Callable[[str], Any]:

@@ -1,0 +1,1 @@
+"""The names of `tff.learning` in its earlier years, each as a call of today's names."""
