@@ -1,0 +1,1 @@
+"""Federated training beside training on pooled data and training alone."""
