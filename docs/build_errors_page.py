@@ -26,6 +26,7 @@ SECTIONS = {
     "framework": "The framework",
     "templates": "Processes",
     "aggregators": "Aggregators",
+    "program": "Federated programs",
     "learning": "Learning",
     "simulation": "Data",
 }

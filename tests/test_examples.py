@@ -134,12 +134,13 @@ def test_data_that_cannot_be_had_is_told_without_a_traceback(
     assert not folder.exists()
 
 
-def test_the_jax_model_learns_without_tensorflow(repository: pathlib.Path):
-    path = repository / "examples" / "jax_model.py"
+@pytest.mark.parametrize("name", ["jax_model.py", "keras_on_jax.py"])
+def test_the_models_on_jax_learn_without_tensorflow(repository: pathlib.Path, name: str):
+    path = repository / "examples" / name
     program = f"""
 import runpy, sys
 sys.modules["tensorflow"] = None
-sys.argv = ["jax_model.py", "--rounds", "10"]
+sys.argv = [{name!r}, "--rounds", "10"]
 runpy.run_path({str(path)!r}, run_name="__main__")
 """
     done = subprocess.run(

@@ -72,6 +72,7 @@ def _signature(value: Any) -> str:
         for parameter in inspect.signature(value).parameters.values()
     ]
     text = str(inspect.Signature(plain))
+    text = re.sub(r"<(?:\w+\.)*(\w+) object at 0x[0-9a-f]+>", r"\1(...)", text)
     return re.sub(r"<function (\w+) at 0x[0-9a-f]+>", r"\1", text)
 
 

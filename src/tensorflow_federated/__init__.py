@@ -60,6 +60,7 @@ if TYPE_CHECKING:
         backends,
         framework,
         learning,
+        program,
         simulation,
         templates,
         test,
@@ -115,6 +116,7 @@ __all__ = [
     "jax_computation",
     "learning",
     "profile",
+    "program",
     "sequence_map",
     "sequence_reduce",
     "sequence_sum",
@@ -143,6 +145,7 @@ _load = _namespaces.loader(
         "framework": "tensorflow_federated.framework",
         "learning": "tensorflow_federated.learning",
         "profile": "tensorflow_federated.execution.profiles",
+        "program": "tensorflow_federated.program",
         "show_progress": "tensorflow_federated.execution.progress",
         "simulation": "tensorflow_federated.simulation",
         "templates": "tensorflow_federated.templates",
@@ -188,9 +191,13 @@ _REMOVED = {
     "experimental_tf_fn_computation": "write `tff.tensorflow.computation`.",
     "federated_average": "write `tff.federated_mean`.",
     "profiler": "write `with tff.profile(): ...`, which prints where the time went.",
-    "program": "call computations in a loop of your own, and save what they return.",
     "structure_from_tensor_type_tree": "write `tff.types.structure_from_tensor_type_tree`.",
-    "utils": "write `tff.templates` or `tff.structure`: what it held is there.",
 }
 
-__getattr__, __dir__ = _namespaces.module_functions("tff", __all__, load=_load, removed=_REMOVED)
+_OLDER = {
+    "utils": _namespaces.Older("tensorflow_federated.learning.older_api.utils", None),
+}
+
+__getattr__, __dir__ = _namespaces.module_functions(
+    "tff", __all__, load=_load, removed=_REMOVED, older=_OLDER
+)

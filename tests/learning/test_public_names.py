@@ -12,6 +12,7 @@ PACKAGES = {
     "tff.learning.metrics": tff.learning.metrics,
     "tff.learning.models": tff.learning.models,
     "tff.learning.optimizers": tff.learning.optimizers,
+    "tff.learning.programs": tff.learning.programs,
     "tff.learning.templates": tff.learning.templates,
 }
 
@@ -30,26 +31,13 @@ def test_all_names_exist(package):
         ("tff.learning.metrics", "NumExampleCounter", "NumExamplesCounter"),
         ("tff.learning.models", "ModelWeight", "ModelWeights"),
         ("tff.learning.optimizers", "build_sgd", "build_sgdm"),
+        ("tff.learning.programs", "train_models", "train_model"),
         ("tff.learning.templates", "LearningProces", "LearningProcess"),
     ],
 )
 def test_a_misspelt_name_answers_with_the_one_that_was_meant(package, misspelt, meant):
     with pytest.raises(AttributeError, match=f"did you mean `{package}.{meant}`"):
         getattr(PACKAGES[package], misspelt)
-
-
-@pytest.mark.parametrize(
-    ("name", "fix"),
-    [
-        ("from_keras_model", "tff.learning.models.from_keras_model"),
-        ("Model", "tff.learning.models.VariableModel"),
-        ("TrainableModel", "tff.learning.models.VariableModel"),
-        ("build_federated_averaging_process", "tff.learning.algorithms.build_weighted_fed_avg"),
-    ],
-)
-def test_an_older_name_answers_with_its_successor(name, fix):
-    with pytest.raises(AttributeError, match=f"write `{fix}`"):
-        getattr(tff.learning, name)
 
 
 def test_importing_it_loads_no_tensor_framework(run_python):

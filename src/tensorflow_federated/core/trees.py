@@ -97,7 +97,7 @@ def _map(fn: Callable[..., Any], trees: tuple[Any, ...], path: str) -> Any:
         _map(fn, row, path + paths.step(name, index))
         for index, (name, row) in enumerate(zip(names, zip(*columns, strict=True), strict=True))
     ]
-    return _rebuild(trees[0], names, results)
+    return rebuild(trees[0], names, results)
 
 
 def _elements_by(names: list[str | None], tree: Any, path: str, position: int) -> list[Any]:
@@ -131,11 +131,24 @@ def _fill(tree: Any, remaining: Iterator[Any]) -> Any:
     if elements is None:
         return next(remaining)
     names = [name for name, _ in elements]
-    return _rebuild(tree, names, [_fill(element, remaining) for _, element in elements])
+    return rebuild(tree, names, [_fill(element, remaining) for _, element in elements])
 
 
-def _rebuild(tree: Any, names: list[str | None], elements: list[Any]) -> Any:
-    """A structure of the class of `tree` with other elements."""
+def rebuild(tree: Any, names: list[str | None], elements: list[Any]) -> Any:
+    """A structure of the class of another one, with other elements.
+
+    Args:
+      tree: the structure to be like.
+      names: the names of its elements, as `containers.unpack` gives them.
+      elements: the new elements, in order.
+
+    Returns:
+      The structure.
+
+    Examples:
+      >>> rebuild({"a": 1}, ["a"], [2])
+      {'a': 2}
+    """
     container = cast("type[Any]", type(tree))
     if isinstance(tree, structure.Struct):
         return structure.Struct(list(zip(names, elements, strict=True)))

@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import re
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -102,6 +103,23 @@ def is_exported(computation: LocalComputation) -> bool:
     )
 
 
+_substitutes: weakref.WeakKeyDictionary[LocalComputation, Callable[[], LocalComputation]] = (
+    weakref.WeakKeyDictionary()
+)
+
+
+def encode_as(
+    computation: LocalComputation, make_substitute: Callable[[], LocalComputation]
+) -> None:
+    """Says what travels in the place of a computation that calls Python.
+
+    Args:
+      computation: a computation that cannot travel itself.
+      make_substitute: makes another computation of the same type; called once, when it is needed.
+    """
+    _substitutes[computation] = functools.cache(make_substitute)
+
+
 def encode(computation: LocalComputation, in_mixed_precision: bool = False) -> bytes:
     """Turns the function of a JAX computation into bytes; see `execution.backends.Backend`.
 
@@ -115,6 +133,9 @@ def encode(computation: LocalComputation, in_mixed_precision: bool = False) -> b
     Raises:
       WireError: if it cannot travel.
     """
+    make_substitute = _substitutes.get(computation)
+    if make_substitute is not None:
+        computation = make_substitute()
     function: application.JaxFunction = computation.function
     if isinstance(function.function, ExportedFunction):
         return function.function.data

@@ -26,6 +26,7 @@ from tensorflow_federated.jax.sized_programs import (
     Filled,
     Linear,
     Number,
+    Numbers,
     Operation,
     Program,
     Variable,
@@ -117,6 +118,8 @@ class FirstRows:
                 return values[atom]
             if isinstance(atom, Number):
                 return jnp.asarray(atom.at(self.count)).astype(atom.dtype)
+            if isinstance(atom, Numbers):
+                return atom.at(self.count)
             if isinstance(atom, Filled):
                 return jnp.full(params_at(atom.shape, self.size), atom.value)
             return atom

@@ -39,6 +39,9 @@ _DIGITS = ".5g"
 
 _LARGEST_KEY_BYTES = 2**16
 
+# Longer arrays than shapes are do not hold sizes.
+_MOST_NUMBERS = 8
+
 
 class DifferentProgramsError(Exception):
     """Two traces are not of one program."""
@@ -88,6 +91,34 @@ class Number:
 
 
 @dataclasses.dataclass(frozen=True)
+class Numbers:
+    """A short array some of whose elements depend on the size, as the shape of a batch does.
+
+    Attributes:
+      elements: its elements, in order.
+      sizes: its shape.
+      dtype: its dtype.
+    """
+
+    elements: tuple[Number | np.ndarray, ...]
+    sizes: tuple[int, ...]
+    dtype: Any
+
+    def at(self, size: Any) -> Any:
+        """The array for a size, which may be an array."""
+        elements = [
+            jnp.asarray(each.at(size) if isinstance(each, Number) else each).astype(self.dtype)
+            for each in self.elements
+        ]
+        return jnp.stack(elements).reshape(self.sizes)
+
+    @property
+    def shape(self) -> tuple[int | Linear, ...]:
+        """Its sizes."""
+        return self.sizes
+
+
+@dataclasses.dataclass(frozen=True)
 class Filled:
     """An array of one number, of a shape that depends on the size of the batch."""
 
@@ -113,7 +144,7 @@ class Variable:
     dtype: Any
 
 
-Atom = Variable | Number | Filled | np.ndarray
+Atom = Variable | Number | Numbers | Filled | np.ndarray
 """What an operation takes: a value, or a constant."""
 
 
@@ -297,7 +328,11 @@ class _Builder:
             return u
         if not u.ndim:
             return self._number(u, v)
-        _require(u.size > 0 and u.shape != v.shape)
+        _require(u.size > 0)
+        if u.shape == v.shape:
+            _require(u.size <= _MOST_NUMBERS)
+            elements = tuple(self._constant(*pair) for pair in zip(u.flat, v.flat, strict=True))
+            return Numbers(elements, u.shape, u.dtype)
         _require(bool((u == u.flat[0]).all() and (v == u.flat[0]).all()))
         return Filled(u.flat[0], self._param(u.shape, v.shape))
 
@@ -389,7 +424,7 @@ def _constant_key(constant: Any, size: int) -> Any:
         return "number", np.dtype(constant.dtype), _text_of(constant.at(size))
     if _is_extended(constant.dtype):
         return "object", id(constant)
-    array = np.asarray(constant)
+    array = np.asarray(constant.at(size) if isinstance(constant, Numbers) else constant)
     if array.size and (array == array.flat[0]).all():
         return "number", array.dtype, _text_of(array.flat[0])
     if array.nbytes > _LARGEST_KEY_BYTES:
@@ -416,11 +451,11 @@ def _parts(params: Any) -> Iterator[Any]:
     if isinstance(params, Program):
         for operation in params.operations:
             yield from _parts(operation.params)
-            yield from (SIZE for each in operation.inputs if isinstance(each, Number))
+            yield from (SIZE for each in operation.inputs if isinstance(each, (Number, Numbers)))
             yield from itertools.chain.from_iterable(each.shape for each in operation.inputs)
             yield from itertools.chain.from_iterable(each.shape for each in operation.outputs)
         yield from itertools.chain.from_iterable(each.shape for each in params.results)
-        yield from (SIZE for each in params.results if isinstance(each, Number))
+        yield from (SIZE for each in params.results if isinstance(each, (Number, Numbers)))
         yield from itertools.chain.from_iterable(each.shape for each in params.parameters)
     elif isinstance(params, dict):
         yield from _parts(tuple(params.values()))

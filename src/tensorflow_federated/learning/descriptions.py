@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
+
+_RAISED = re.compile(r"^\s*\w+(?:Error|Exception): ", re.MULTILINE)
+_CALLED_WITH = re.compile(r"\n\s*(?:Call arguments|Arguments) received by")
+_COLOUR = re.compile(r"\x1b\[\d*m")
 
 
 def described(value: Any) -> str:
@@ -36,3 +41,17 @@ def with_article(noun: str) -> str:
       ('an int', 'a function')
     """
     return f"an {noun}" if noun[:1].lower() in set("aeiou") else f"a {noun}"
+
+
+def told(cause: Exception) -> str:
+    r"""What an exception says, without the stack of AutoGraph and the arguments that Keras adds.
+
+    Examples:
+      >>> told(ValueError("no such axis\n\nArguments received by Dense.call():"))
+      'no such axis'
+    """
+    text = _COLOUR.sub("", str(cause))
+    raised = list(_RAISED.finditer(text))
+    if raised:
+        text = text[raised[-1].end() :]
+    return " ".join(_CALLED_WITH.split(text)[0].split())[:400]

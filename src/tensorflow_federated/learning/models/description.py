@@ -19,7 +19,12 @@ from tensorflow_federated.core.computations import ConcreteComputation
 from tensorflow_federated.core.local_computations import LocalComputation
 from tensorflow_federated.core.types import StructWithPythonType, Type
 from tensorflow_federated.learning.metrics.metric_types import AnyMetricFinalizers
-from tensorflow_federated.learning.models import model_weights, recording
+from tensorflow_federated.learning.models import (
+    model_fns,
+    model_sources,
+    model_weights,
+    recording,
+)
 from tensorflow_federated.learning.models.local_loops import VariableModelSpec
 from tensorflow_federated.learning.models.model_weights import ModelWeights
 from tensorflow_federated.learning.models.recording import RecordedModel
@@ -29,7 +34,7 @@ from tensorflow_federated.tensorflow import saved_models
 
 def describe_model(model_fn: Callable[[], VariableModel]) -> VariableModelSpec:
     """See `local_loops.describe_model`."""
-    recording.check_model_fn(model_fn)
+    model_fns.check_model_fn(model_fn)
     recorded = recording.record(model_fn)
     weights_type = model_weights.weights_type_from_model(recorded.model)
     unfinalized_type = _unfinalized_type(recorded, model_fn)
@@ -151,7 +156,7 @@ def _initial_weights(
 
     # Elsewhere there is no `model_fn` to call.
     saved_models.encode_as(computation.node.computation, make_substitute)
-    return computation
+    return model_sources.remember(computation, model_fn)
 
 
 def _keras_dtype_policy() -> Any:

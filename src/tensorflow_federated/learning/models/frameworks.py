@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Any
 
@@ -44,14 +45,39 @@ def is_legacy_keras(candidate: Any) -> bool:
 
 
 def is_keras_variable(candidate: Any) -> bool:
-    """Whether it is a Keras 3 variable, which wraps one of TensorFlow."""
+    """Whether it is a Keras 3 variable, which wraps one of TensorFlow or an array of JAX."""
     keras = sys.modules.get("keras")
     return keras is not None and isinstance(candidate, keras.Variable)
 
 
+def keras_is_on_jax() -> bool:
+    """Whether Keras computes with JAX; or would, where it is installed and not imported yet."""
+    keras = sys.modules.get("keras")
+    if keras is None:
+        chosen = os.environ.get("KERAS_BACKEND")
+        if chosen is not None:
+            return chosen == "jax"
+        if "tensorflow" in sys.modules:
+            return False
+        try:
+            import keras
+        except ModuleNotFoundError:
+            # It is not there, or not the framework that it is to run on.
+            return False
+    return keras.backend.backend() == "jax"
+
+
 def to_framework_variable(variable: Any) -> Any:
     """The `tf.Variable` that a Keras variable wraps; any other variable as it is."""
-    return variable.value if is_keras_variable(variable) else variable
+    return variable.value if is_keras_variable(variable) and not keras_is_on_jax() else variable
+
+
+def to_tensor(variable: Any) -> Any:
+    """The value of a Keras variable, a tensor of TensorFlow or an array of JAX."""
+    if keras_is_on_jax():
+        return variable.value
+    # Keras would give a `tf.Variable` back as it is, and it changes.
+    return sys.modules["tensorflow"].convert_to_tensor(variable.value)
 
 
 def is_seed_state(variable: Any) -> bool:

@@ -7,9 +7,9 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from tensorflow_federated.core import containers, errors, structure
+from tensorflow_federated.core import containers, errors, structure, types
 from tensorflow_federated.core.types import StructType, StructWithPythonType, TensorType, Type
-from tensorflow_federated.learning.metrics import functional_metrics
+from tensorflow_federated.learning.metrics import class_accuracies, functional_metrics, metric_calls
 from tensorflow_federated.learning.models import batches, frameworks
 from tensorflow_federated.learning.models.variable import VariableModel
 
@@ -35,12 +35,15 @@ def from_keras_model(
     what the layers add), `num_examples` and `num_batches`.
 
     Args:
-      keras_model: a Keras 3 model on the TensorFlow backend, not compiled: `Sequential`, functional
-        or subclassed. If its variables are not made yet, they are made from `input_spec`.
+      keras_model: a Keras 3 model on the TensorFlow or the JAX backend, not compiled:
+        `Sequential`, functional or subclassed; or one of Keras 2 (`tf_keras`), as `tf.keras` makes
+        it where TF_USE_LEGACY_KERAS=1 is set. If its variables are not made yet, they are made
+        from `input_spec`.
       loss: a `keras.losses.Loss`; for a model of several outputs a list of one for each, or a dict
         if the outputs have names.
       input_spec: the form of a batch, as `dataset.element_spec` gives it: a pair of the features
-        and the labels, or a mapping with the names `x` and `y`.
+        and the labels, or a mapping with the names `x` and `y`, of `tf.TensorSpec`s or
+        `tff.TensorType`s; on JAX of whatever `tff.to_type` reads.
       loss_weights: one number for each loss, if there are several; 1 if None.
       metrics: a list of metrics, or of functions that make them, or a dict of these.
 
@@ -63,33 +66,85 @@ def from_keras_model(
       >>> [weight.shape for weight in model_fn().trainable_variables]
       [TensorShape([3, 1]), TensorShape([1])]
 
+    With Keras on JAX (``KERAS_BACKEND=jax``) nothing needs TensorFlow. There the variables that the
+    model lists are those of Keras, and its finalizers JAX computations.
+
     Differs from TFF: a dict of metrics names them; two metrics of one name are an error. The states
-    of random generators, which Keras counts among the non-trainable variables, are no weights.
+    of random generators, which Keras counts among the non-trainable variables, are no weights. TFF
+    has no models on JAX.
     """
-    check_framework(_NAME)
-    check_keras_model(keras_model, _NAME)
+    check_keras(_NAME)
+    is_legacy = frameworks.is_legacy_keras(keras_model) and hasattr(keras_model, "layers")
+    if not is_legacy:
+        check_keras_model(keras_model, _NAME)
     _check_not_compiled(keras_model)
-    spec = checked_input_spec(input_spec)
-    ensure_built(keras_model, spec)
+    if is_legacy:
+        return _legacy_model(keras_model, loss, input_spec, loss_weights, metrics)
+    return wrap_keras_model(keras_model, loss, input_spec, loss_weights, metrics)
+
+
+def wrap_keras_model(
+    keras_model: Any, loss: Any, input_spec: Any, loss_weights: Any, metrics: Any
+) -> VariableModel:
+    """Makes a model of a Keras 3 model, compiled or not; see `from_keras_model`."""
+    specs = tensor_specs(input_spec)
+    ensure_built(keras_model, specs)
     losses = _checked_losses(loss, keras_model)
     weights = _checked_loss_weights(loss_weights, loss, losses)
     named = _checked_metrics(metrics)
     from tensorflow_federated.learning.models import keras_model as keras_models
 
     def predictions() -> Any:
-        return keras_model(keras_models.arrange_inputs(keras_model, _keras_inputs(spec)))
+        return keras_model(keras_models.arrange_inputs(keras_model, _keras_inputs(specs)))
 
     for metric in named.values():
-        ensure_metric_built(metric, spec, predictions)
+        ensure_metric_built(metric, specs, predictions)
     names = sorted(loss) if isinstance(loss, Mapping) else None
-    return keras_models.KerasModel(keras_model, losses, weights, names, spec, named)
+    given = input_spec if frameworks.keras_is_on_jax() else specs
+    return keras_models.KerasModel(keras_model, losses, weights, names, given, named)
 
 
-def check_framework(user: str) -> None:
+def _legacy_model(
+    keras_model: Any, loss: Any, input_spec: Any, loss_weights: Any, metrics: Any
+) -> VariableModel:
+    """A model of a model of Keras 2; the arguments are those of `from_keras_model`."""
+    check_framework(_NAME)
+    from tensorflow_federated.learning.models import legacy_keras_model
+
+    specs = checked_input_spec(input_spec)
+    legacy_keras_model.ensure_built(keras_model, specs)
+    losses = _checked_losses(loss, keras_model)
+    weights = _checked_loss_weights(loss_weights, loss, losses)
+    named = _checked_metrics(metrics, is_legacy=True)
+    names = sorted(loss) if isinstance(loss, Mapping) else None
+    return legacy_keras_model.LegacyKerasModel(keras_model, losses, weights, names, specs, named)
+
+
+def check_keras(user: str) -> None:
+    """Checks that Keras is there and runs on TensorFlow or JAX.
+
+    Args:
+      user: the name of the function that needs it.
+
+    Raises:
+      MissingExtraError: if Keras, or what it runs on, is not installed.
+      ModelValueError: if Keras runs on another framework.
+    """
+    if not frameworks.keras_is_on_jax():
+        check_framework(user, expected="'tensorflow' or 'jax'")
+        return
+    try:
+        import keras  # noqa: F401
+    except ModuleNotFoundError as error:
+        raise errors.missing_extra("keras", user) from error
+
+
+def check_framework(user: str, *, expected: str = "'tensorflow'") -> None:
     """Checks that Keras is there and runs on TensorFlow.
 
     Args:
       user: the name of the function that needs it.
+      expected: the back ends of Keras that it works with, for the message.
 
     Raises:
       MissingExtraError: if Keras or TensorFlow is not installed.
@@ -103,11 +158,11 @@ def check_framework(user: str) -> None:
     backend = keras.backend.backend()
     if backend != "tensorflow":
         given = os.environ.get("KERAS_BACKEND")
-        problems = [f"Keras backend: expected 'tensorflow', got {backend!r}"]
+        problems = [f"Keras backend: expected {expected}, got {backend!r}"]
         if given is not None:
             problems.append(f"KERAS_BACKEND: {given}")
         raise errors.ModelValueError(
-            f"{user} needs Keras on TensorFlow.",
+            f"{user} does not work with Keras on this framework.",
             problems=problems,
             fix="set the environment variable KERAS_BACKEND=tensorflow before Keras is imported.",
         )
@@ -139,13 +194,36 @@ def check_keras_model(keras_model: Any, user: str) -> None:
 
 
 def _check_not_compiled(keras_model: Any) -> None:
-    if keras_model.compiled:
+    # Keras 2 does not say whether a model is compiled, but such a model has an optimizer.
+    compiled = getattr(keras_model, "compiled", getattr(keras_model, "optimizer", None) is not None)
+    if compiled:
         raise errors.ModelValueError(
             f"{_NAME} needs a model that is not compiled.",
             problems=[f"keras_model: {keras_model.name!r} has been compiled"],
             fix="leave `compile` out: loss and metrics are arguments here, the optimizer is one of "
             "the algorithm.",
         )
+
+
+def tensor_specs(input_spec: Any) -> Any:
+    """The form of a batch, as a structure of what has shapes and dtypes.
+
+    Args:
+      input_spec: as of `from_keras_model`.
+
+    Returns:
+      Specs of TensorFlow, or with Keras on JAX `tff.TensorType`s, in the containers of the batch.
+
+    Raises:
+      ModelError: if it is no structure of the forms of tensors.
+      ModelValueError: if it does not have features and labels.
+    """
+    if not frameworks.keras_is_on_jax():
+        return checked_input_spec(input_spec)
+    from tensorflow_federated.learning.models import jax_models
+
+    batch_type = jax_models.read_input_spec(input_spec)
+    return _in_containers(batch_type, lambda leaf: leaf)
 
 
 def checked_input_spec(input_spec: Any) -> Any:
@@ -158,8 +236,8 @@ def checked_input_spec(input_spec: Any) -> Any:
       ModelError: if it is no structure of tensor specs.
       ModelValueError: if it does not have features and labels.
     """
-    if isinstance(input_spec, StructType):
-        input_spec = _to_specs(input_spec)
+    if any(isinstance(leaf, Type) for _, leaf in _leaves(input_spec, "")):
+        input_spec = to_specs(types.to_type(input_spec))
 
     def fail(problem: str, wrong_kind: bool = False) -> errors.FederatedError:
         error = errors.ModelError if wrong_kind else errors.ModelValueError
@@ -184,25 +262,41 @@ def checked_input_spec(input_spec: Any) -> Any:
     return input_spec
 
 
-def _to_specs(type_signature: Type) -> Any:
-    import tensorflow as tf
+def to_specs(type_signature: Type) -> Any:
+    """The structure of `tf.TensorSpec`s of a type, in its containers or in tuples.
 
+    Args:
+      type_signature: a tensor type, or a structure of them.
+
+    Raises:
+      ModelError: if another type is in it.
+    """
+    return _in_containers(type_signature, _to_spec)
+
+
+def _in_containers(type_signature: Type, convert: Callable[[TensorType], Any]) -> Any:
+    """A structure of what stands for tensors, in the Python containers of a type."""
     if isinstance(type_signature, TensorType):
-        dtype = type_signature.dtype
-        is_string = dtype.kind in "USO"
-        shape: Any = type_signature.shape
-        return tf.TensorSpec(shape, tf.string if is_string else tf.as_dtype(dtype))
+        return convert(type_signature)
     if not isinstance(type_signature, StructType):
         raise errors.ModelError(
             "`input_spec` may hold tensors only.",
             problems=[f"input_spec: got {type_signature}"],
             fix="give the type of one batch, not of a dataset.",
         )
-    specs = [_to_specs(element) for _, element in type_signature.items()]
-    packed = containers.pack(type_signature, specs)
+    elements = [_in_containers(element, convert) for _, element in type_signature.items()]
+    packed = containers.pack(type_signature, elements)
     if isinstance(type_signature, StructWithPythonType) or not isinstance(packed, structure.Struct):
         return packed
-    return tuple(specs)
+    return tuple(elements)
+
+
+def _to_spec(tensor_type: TensorType) -> Any:
+    import tensorflow as tf
+
+    is_string = tensor_type.dtype.kind in "USO"
+    shape: Any = tensor_type.shape
+    return tf.TensorSpec(shape, tf.string if is_string else tf.as_dtype(tensor_type.dtype))
 
 
 def _is_tensor_spec(candidate: Any) -> bool:
@@ -261,17 +355,20 @@ def _checked_losses(loss: Any, keras_model: Any) -> list[Any]:
         losses = list(loss)
     else:
         losses = [loss]
+    is_legacy = frameworks.is_legacy_keras(keras_model)
     problems = [
         f"loss{'' if len(losses) == 1 and losses[0] is loss else f'[{index}]'}: expected a "
         f"`keras.losses.Loss`, got {_shown(each)}"
         for index, each in enumerate(losses)
-        if not is_loss(each)
+        if not is_loss(each) or frameworks.is_legacy_keras(each) != is_legacy
     ]
     if problems:
         raise errors.ModelError(
             f"{_NAME} needs a loss.",
             problems=problems,
-            fix="give an instance, for example `keras.losses.MeanSquaredError()`.",
+            fix="take models, losses and metrics all from `tf.keras`."
+            if all(map(is_loss, losses))
+            else "give an instance, for example `keras.losses.MeanSquaredError()`.",
         )
     check_reduced(losses, _NAME)
     outputs = getattr(keras_model, "outputs", None)
@@ -308,10 +405,13 @@ def check_reduced(losses: Sequence[Any], user: str) -> None:
 
 
 def is_loss(candidate: Any) -> bool:
-    """Whether it is a `keras.losses.Loss`."""
+    """Whether it is a `keras.losses.Loss`, of Keras 3 or 2."""
     import keras
 
-    return isinstance(candidate, keras.losses.Loss)
+    if isinstance(candidate, keras.losses.Loss):
+        return True
+    is_object = frameworks.is_legacy_keras(candidate) and not isinstance(candidate, type)
+    return is_object and hasattr(candidate, "reduction") and hasattr(candidate, "call")
 
 
 def _checked_loss_weights(loss_weights: Any, loss: Any, losses: Sequence[Any]) -> list[float]:
@@ -351,7 +451,7 @@ def _checked_loss_weights(loss_weights: Any, loss: Any, losses: Sequence[Any]) -
     return [float(weight) for weight in loss_weights]
 
 
-def _checked_metrics(metrics: Any) -> collections.OrderedDict[str, Any]:
+def _checked_metrics(metrics: Any, *, is_legacy: bool = False) -> collections.OrderedDict[str, Any]:
     """The metrics by name; constructors are called."""
     if metrics is None:
         return collections.OrderedDict()
@@ -371,7 +471,17 @@ def _checked_metrics(metrics: Any) -> collections.OrderedDict[str, Any]:
         )
     named: collections.OrderedDict[str, Any] = collections.OrderedDict()
     for index, (name, candidate) in enumerate(given):
-        metric = _to_metric(candidate, index if name is None else repr(name))
+        made = _to_metric(candidate, index if name is None else repr(name))
+        if frameworks.is_legacy_keras(made) != is_legacy:
+            raise errors.ModelError(
+                f"{_NAME} needs metrics of the Keras that the model is of.",
+                problems=[
+                    f"metrics[{index}]: expected one of Keras {2 if is_legacy else 3}, got "
+                    f"{_shown(made)}"
+                ],
+                fix="take models, losses and metrics all from `tf.keras`.",
+            )
+        metric = made if is_legacy else class_accuracies.prepared(made)
         name = metric.name if name is None else str(name)
         if name in named or name == _AUTOMATIC:
             used = "this name is that of the loss" if name == _AUTOMATIC else "the name is taken"
@@ -411,9 +521,7 @@ def _to_metric(candidate: Any, index: object) -> Any:
 
 
 def _is_metric(candidate: Any) -> bool:
-    import keras
-
-    return isinstance(candidate, keras.metrics.Metric)
+    return metric_calls.is_metric(candidate) and not isinstance(candidate, type)
 
 
 def ensure_metric_built(metric: Any, spec: Any, predictions: Callable[[], Any]) -> None:
@@ -438,9 +546,10 @@ def ensure_metric_built(metric: Any, spec: Any, predictions: Callable[[], Any]) 
 
 def _example_of(spec: Any) -> Any:
     """Zeros in the form of a spec, one where a size is unknown."""
-    import tensorflow as tf
+    import keras
 
-    return tf.zeros([1 if size is None else size for size in spec.shape], spec.dtype)
+    dtype = getattr(spec.dtype, "name", spec.dtype)
+    return keras.ops.zeros([1 if size is None else size for size in spec.shape], dtype)
 
 
 def _shown(value: Any) -> str:

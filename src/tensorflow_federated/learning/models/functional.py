@@ -107,9 +107,12 @@ class FunctionalModel:
       >>> process.get_model_weights(state).trainable
       [array([[3.]], dtype=float32)]
 
-    Differs from TFF: models of JAX are errors there. `predict_on_batch` and the other methods also
-    run outside of graphs.
+    Differs from TFF: models of JAX are errors there, and no function takes a random key.
+    `predict_on_batch` and the other methods also run outside of graphs.
     """
+
+    make_keras_model: Callable[[], Any] | None = None
+    """Makes a new Keras model that computes the same; None if the model was made of none."""
 
     @errors.boundary
     def __init__(
@@ -133,8 +136,9 @@ class FunctionalModel:
           predict_on_batch_fn: a function of weights like `initial_weights`, the features of a
             batch, and whether the weights are being trained, a bool of Python; returns the
             predictions, a tensor or a structure whose first tensor they are. A `tf.function`, or
-            one made by `jax.jit`; where weights are JAX arrays, a plain function. In JAX it may
-            have a parameter `key` more: a random key, another one for each client and batch.
+            one made by `jax.jit`; where weights are JAX arrays, a plain function. It may have a
+            parameter `key` more: a random key of JAX, or a seed of TensorFlow, int64[2]; another
+            one for each client and batch.
           loss_fn: a function of what `predict_on_batch_fn` returns, the labels, and weights of the
             examples or None; returns the loss of the batch, a scalar.
           metrics_fns: three functions: one without arguments that makes the first state of the
@@ -174,8 +178,9 @@ class FunctionalModel:
 
     @functools.cached_property
     def takes_key(self) -> bool:
-        """Whether `predict_on_batch_fn` takes a random key of JAX."""
-        return self._framework == "jax" and "key" in _parameters(self._predict_on_batch_fn)
+        """Whether `predict_on_batch_fn` takes a random key."""
+        predict = self._predict_on_batch_fn
+        return "key" in _parameters(getattr(predict, "python_function", predict))
 
     @property
     def initial_weights(self) -> tuple[Any, Any]:
@@ -196,7 +201,8 @@ class FunctionalModel:
           model_weights: the pair of the trainable and the non-trainable weights.
           x: the features of a batch.
           training: whether the weights are being trained, rather than evaluated.
-          key: a random key, for a function of JAX that takes one.
+          key: a random key, for a function that takes one: one of JAX, or in TensorFlow a seed,
+            int64[2]; None draws one there.
 
         Returns:
           The predictions.
@@ -307,6 +313,20 @@ def model_from_functional(
     from tensorflow_federated.learning.models import functional_variables
 
     return functional_variables.with_keras_metrics(functional_model, metric_constructors)
+
+
+def check_no_sample_weight(sample_weight: Any) -> None:
+    """Checks that the examples are not weighted, for a loaded model, whose functions are fixed.
+
+    Raises:
+      ModelValueError: if they are.
+    """
+    if sample_weight is not None:
+        raise errors.ModelValueError(
+            "a loaded functional model takes no weights of examples.",
+            problems=["sample_weight: expected None"],
+            fix="leave `sample_weight` out, or use the model that was saved.",
+        )
 
 
 def _checked_weights(weights: Any) -> tuple[Any, Any]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,9 @@ from tensorflow_federated.learning.models.functional import FunctionalModel
 
 _NAME = "`tff.learning.models.functional_model_from_keras`"
 
+# With many divisors, so that a model that splits or reshapes its batches can be traced.
+_TRACED_ROWS = 24
+
 
 @errors.boundary
 def functional_model_from_keras(
@@ -23,13 +27,14 @@ def functional_model_from_keras(
     """Makes a functional model of a Keras model, a loss and metrics.
 
     The Keras model is called on the weights that are given, and its variables are left alone. Units
-    that a `Dropout` leaves out are drawn anew at each call. What layers add to the loss
-    (regularizers) has no place in a functional model, and is an error.
+    that a `Dropout` leaves out are a function of the `key` that `predict_on_batch` is given; an
+    algorithm gives another one for each client and batch, and without one they are drawn anew. What
+    layers add to the loss (regularizers) has no place in a functional model, and is an error.
 
     Args:
-      keras_model: a Keras 3 model on the TensorFlow backend, or a function without arguments that
-        makes one. Its weights are the initial ones. If it is compiled, its loss, metrics and
-        optimizer are not used.
+      keras_model: a Keras 3 model on the TensorFlow or the JAX backend, or a function without
+        arguments that makes one. Its weights are the initial ones. If it is compiled, its loss,
+        metrics and optimizer are not used.
       loss_fn: a `keras.losses.Loss`, or a function with the parameters `y_true`, `y_pred` and
         `sample_weight`, which is None.
       input_spec: the form of a batch, as `dataset.element_spec` gives it: a pair of the features
@@ -38,7 +43,9 @@ def functional_model_from_keras(
         metrics if None.
 
     Returns:
-      The model. Its weights are tuples of arrays, in the order of Keras.
+      The model, of TensorFlow or of JAX. Its weights are tuples of arrays, in the order of Keras.
+      On JAX what is random follows from the key that `predict_on_batch` takes; called without one,
+      it draws the same each time.
 
     Raises:
       ModelError: if an argument is not of the kind that is needed.
@@ -68,33 +75,116 @@ def functional_model_from_keras(
     Differs from TFF: the model may be used anywhere, and its layers may share variables. The states
     of random generators, which Keras counts among the non-trainable variables, are no weights.
     """
-    from_keras.check_framework(_NAME)
-    import tensorflow as tf
-
+    from_keras.check_keras(_NAME)
     loss = _checked_loss(loss_fn)
-    spec = from_keras.checked_input_spec(input_spec)
-    # The model's own variables are never used, but must not belong to a graph.
-    with tf.init_scope():
-        made = _made(keras_model)
-        from_keras.ensure_built(made, spec)
-        call = _KerasCall(made)
-        weights = (_values_of(call.trainable), _values_of(call.non_trainable))
-
-        @tf.function
-        def predict_on_batch(model_weights: Any, x: Any, training: bool = True) -> Any:
-            return call.predict(model_weights, x, training)
-
-        _check_is_functional(call, predict_on_batch, weights, spec)
+    specs = from_keras.tensor_specs(input_spec)
+    build = _on_jax if frameworks.keras_is_on_jax() else _on_tensorflow
+    weights, predict_on_batch = build(keras_model, specs)
     metrics_fns = functional.NO_METRICS
     if metrics_constructor is not None:
         metrics_fns = metrics.create_functional_metric_fns(metrics_constructor)
-    return FunctionalModel(
+    model = FunctionalModel(
         initial_weights=weights,
         predict_on_batch_fn=predict_on_batch,
         loss_fn=loss,
         metrics_fns=metrics_fns,
-        input_spec=spec,
+        input_spec=input_spec if frameworks.keras_is_on_jax() else specs,
     )
+    model.make_keras_model = lambda: _compiled_copy(keras_model, loss_fn, specs)
+    return model
+
+
+def _compiled_copy(keras_model: Any, loss_fn: Any, specs: Any) -> Any:
+    """A new Keras model like the one that was given, with its loss and plain SGD."""
+    if frameworks.is_keras_model(keras_model):
+        import keras
+
+        try:
+            copy = keras.models.clone_model(keras_model)
+        except Exception as error:
+            raise errors.ModelValueError(
+                f"the Keras model {keras_model.name!r} cannot be made again.",
+                problems=[f"keras.models.clone_model: {error!s:.300}"],
+                fix=f"give {_NAME} a function that makes the model.",
+            ) from error
+    else:
+        copy = _made(keras_model)
+    from_keras.ensure_built(copy, specs)
+    loss = loss_fn
+    if not from_keras.is_loss(loss_fn):
+
+        def loss(y_true: Any, y_pred: Any) -> Any:
+            return loss_fn(y_true=y_true, y_pred=y_pred, sample_weight=None)
+
+    copy.compile(optimizer="sgd", loss=loss)
+    return copy
+
+
+def _on_tensorflow(keras_model: Any, specs: Any) -> tuple[Any, Any]:
+    """The weights of a Keras model, and its predictions as a `tf.function`."""
+    import tensorflow as tf
+
+    # The model's own variables are never used, but must not belong to a graph.
+    with tf.init_scope():
+        made = _made(keras_model)
+        from_keras.ensure_built(made, specs)
+        call = _KerasCall(made)
+        weights = (_values_of(call.trainable), _values_of(call.non_trainable))
+
+        @tf.function
+        def predict(model_weights: Any, x: Any, training: bool = True) -> Any:
+            return call.predict(model_weights, x, training, [])
+
+        @tf.function
+        def predict_at_random(
+            model_weights: Any, x: Any, training: bool = True, key: Any = None
+        ) -> Any:
+            seeds = [_drawn(key, index, seed) for index, seed in enumerate(call.seeds)]
+            return call.predict(model_weights, x, training, seeds)
+
+        predict_on_batch: Any = predict_at_random if call.seeds else predict
+        features, _ = batches.split(specs)
+        with _explained(specs):
+            concrete = predict_on_batch.get_concrete_function(weights, features, True)
+        hidden = [variable.name.partition(":")[0] for variable in concrete.variables]
+        _check_is_functional(call, hidden)
+    return weights, predict_on_batch
+
+
+def _on_jax(keras_model: Any, specs: Any) -> tuple[Any, Any]:
+    """The weights of a Keras model, and its predictions as a function made by `jax.jit`."""
+    import jax
+    import keras
+
+    from tensorflow_federated.learning.models import keras_jax_model
+
+    made = _made(keras_model)
+    from_keras.ensure_built(made, specs)
+    call = _KerasCall(made)
+    weights = (_values_of(call.trainable), _values_of(call.non_trainable))
+
+    def predict(model_weights: Any, x: Any, training: bool = True) -> Any:
+        return call.predict(model_weights, x, training, [])
+
+    def predict_at_random(
+        model_weights: Any, x: Any, training: bool = True, key: Any = None
+    ) -> Any:
+        key = jax.random.key(0) if key is None else key
+        seeds = keras_jax_model.seeds_of(key, len(call.seeds))
+        return call.predict(model_weights, x, training, seeds)
+
+    predict_on_batch = predict_at_random if call.seeds else predict
+    features, _ = batches.split(specs)
+    rows = keras.tree.map_structure(
+        lambda leaf: jax.ShapeDtypeStruct(
+            [_TRACED_ROWS if size is None else size for size in leaf.shape], leaf.dtype
+        ),
+        features,
+    )
+    with _explained(specs):
+        jax.eval_shape(lambda x: predict_on_batch(weights, x, True), rows)
+    _check_is_functional(call, hidden=())
+    return weights, jax.jit(predict_on_batch, static_argnames="training")
 
 
 def _made(keras_model: Any) -> Any:
@@ -117,7 +207,7 @@ def _made(keras_model: Any) -> Any:
 
 def _values_of(variables: Sequence[Any]) -> tuple[np.ndarray, ...]:
     # A variable may share its memory with the array that it gives.
-    return tuple(np.array(variable.numpy()) for variable in variables)
+    return tuple(np.array(variable.value) for variable in variables)
 
 
 def _checked_loss(loss_fn: Any) -> Callable[[Any, Any, Any], Any]:
@@ -156,33 +246,37 @@ class _KerasCall:
         others = keras_model.non_trainable_variables
         self.trainable: list[Any] = list(keras_model.trainable_variables)
         self.non_trainable = [v for v in others if not frameworks.is_seed_state(v)]
-        self._seeds = [v for v in others if frameworks.is_seed_state(v)]
+        self.seeds = [v for v in others if frameworks.is_seed_state(v)]
         self.updated: list[Any] = []
         self.has_losses = False
 
-    def predict(self, model_weights: Any, x: Any, training: bool) -> Any:
+    def predict(self, model_weights: Any, x: Any, training: bool, seeds: Sequence[Any]) -> Any:
         """Calls the model; notes what it changes, and whether it adds to the loss."""
-        from tensorflow_federated.learning.models import keras_model, runners
+        from tensorflow_federated.learning.models import keras_model, keras_scopes
 
         trainable, non_trainable = model_weights
         mapping = [
             *_paired(self.trainable, trainable, "trainable"),
             *_paired(self.non_trainable, non_trainable, "non-trainable"),
-            *[(seed, _drawn(seed)) for seed in self._seeds],
+            *zip(self.seeds, seeds, strict=True),
         ]
-        with runners.stateless_scope(mapping) as scope:
+        with keras_scopes.stateless_scope(mapping) as scope:
             outputs = self._model(keras_model.arrange_inputs(self._model, x), training=training)
             self.has_losses = bool(self._model.losses)
         self.updated = [v for v in scope.updated if not frameworks.is_seed_state(v)]
         return outputs
 
 
-def _drawn(seed: Any) -> Any:
-    """A state for a random generator of Keras, drawn when the model is called."""
+def _drawn(key: Any, index: int, seed: Any) -> Any:
+    """The state of a random generator of Keras: a function of the key, drawn if there is none."""
     import tensorflow as tf
 
-    bits = tf.random.uniform(seed.shape, 0, 2**31 - 1, tf.int64)
-    return tf.cast(bits, tf.as_dtype(seed.dtype))
+    dtype = tf.as_dtype(seed.dtype)
+    if key is None:
+        return tf.cast(tf.random.uniform(seed.shape, 0, 2**31 - 1, tf.int64), dtype)
+    own: Any = tf.random.fold_in(key, index)
+    bits = tf.random.stateless_uniform(seed.shape, own, minval=0, maxval=2**31 - 1, dtype=tf.int64)
+    return tf.cast(bits, dtype)
 
 
 def _paired(variables: Sequence[Any], values: Any, kind: str) -> list[tuple[Any, Any]]:
@@ -196,29 +290,28 @@ def _paired(variables: Sequence[Any], values: Any, kind: str) -> list[tuple[Any,
     return list(zip(variables, given, strict=True))
 
 
-def _check_is_functional(call: _KerasCall, predict: Any, weights: Any, spec: Any) -> None:
-    """Checks that a training step needs and changes nothing but what it is given."""
-    from tensorflow_federated.learning.models import tensorflow_loops
-
-    features, _ = batches.split(spec)
+@contextlib.contextmanager
+def _explained(specs: Any) -> Iterator[None]:
+    """What fails inside is told as a model that cannot read what it is given."""
     try:
-        concrete = predict.get_concrete_function(weights, features, True)
+        yield
     except Exception as error:
         raise errors.ModelValueError(
             "the Keras model cannot read the features of a batch of its `input_spec`.",
             problems=[
-                f"input_spec: {types.to_type(spec)}",
-                f"{type(error).__name__}: {tensorflow_loops.told(error)}",
+                f"input_spec: {types.to_type(specs)}",
+                f"{type(error).__name__}: {descriptions.told(error)}",
             ],
             fix="give the `element_spec` of a client's dataset of batches.",
         ) from error
+
+
+def _check_is_functional(call: _KerasCall, hidden: Sequence[str]) -> None:
+    """Checks that a training step needs and changes nothing but what it is given."""
     problems = [f"{v.path}: training changes it, and it is not trainable" for v in call.updated]
     if call.has_losses:
         problems.append("the layers add to the loss, and a functional model has no place for that")
-    problems += [
-        f"{variable.name.partition(':')[0]}: the model reads it, and it is no weight of Keras"
-        for variable in concrete.variables
-    ]
+    problems += [f"{name}: the model reads it, and it is no weight of Keras" for name in hidden]
     if problems:
         raise errors.KerasFunctionalModelError(
             "this Keras model is no function of its weights alone.",

@@ -38,6 +38,17 @@ class FunctionalVariables(VariableModel):
         self._non_trainable = trees.map_structure(
             lambda value: tf.Variable(value, trainable=False), non_trainable
         )
+        self._key: tf.Variable | None = None
+        if functional_model.takes_key:
+            # By this name it is known as the state of a generator: each client starts with its own.
+            self._key = tf.Variable(
+                tf.zeros([2], tf.int64), trainable=False, name="seed_generator_state"
+            )
+
+    @property
+    def functional_model(self) -> FunctionalModel:
+        """The functional model."""
+        return self._functional
 
     @property
     def trainable_variables(self) -> Any:
@@ -56,7 +67,11 @@ class FunctionalVariables(VariableModel):
             trees.map_structure(tf.convert_to_tensor, self._trainable),
             trees.map_structure(tf.convert_to_tensor, self._non_trainable),
         )
-        return self._functional.predict_on_batch(weights, batch_input, training)
+        if self._key is None or not training:
+            return self._functional.predict_on_batch(weights, batch_input, training)
+        key = tf.convert_to_tensor(self._key)
+        self._key.assign_add([0, 1])
+        return self._functional.predict_on_batch(weights, batch_input, training, key)
 
     def forward_pass(self, batch_input: Any, training: bool = True) -> BatchOutput:
         features, labels = batches.split(batch_input)

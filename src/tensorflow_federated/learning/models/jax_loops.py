@@ -25,6 +25,7 @@ from tensorflow_federated.core import (
 from tensorflow_federated.core.computations import ConcreteComputation
 from tensorflow_federated.core.types import TensorType, Type
 from tensorflow_federated.jax import application, mistakes, precision, structures
+from tensorflow_federated.learning import descriptions
 from tensorflow_federated.learning.local_steps.local_step import BatchGradients, LocalStep
 from tensorflow_federated.learning.models import jax_passes
 from tensorflow_federated.learning.models.jax_passes import Outcome, Pass, Values
@@ -200,7 +201,7 @@ def _check(spec: JaxModelSpec, step: Callable[[State, Any], State], state_type: 
             "the model cannot compute its loss for a batch of its `input_spec`.",
             problems=[
                 f"input_spec: {spec.batch_type}",
-                f"{type(error).__name__}: {' '.join(str(error).split())[:400]}",
+                f"{type(error).__name__}: {descriptions.told(error)}",
             ],
             where=callsites.innermost_user_line(error.__traceback__),
             fix="compare `input_spec` with the batches of a client, the features with what "

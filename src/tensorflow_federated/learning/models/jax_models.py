@@ -23,6 +23,7 @@ from tensorflow_federated.core import (
 )
 from tensorflow_federated.core.types import StructType, StructWithPythonType, TensorType, Type
 from tensorflow_federated.jax import precision
+from tensorflow_federated.learning.models import model_sources
 from tensorflow_federated.learning.models.functional import FunctionalModel
 from tensorflow_federated.learning.models.jax_passes import Forward
 from tensorflow_federated.learning.models.local_loops import JaxModelSpec
@@ -48,7 +49,9 @@ def describe_model(model: FunctionalModel) -> JaxModelSpec:
     return JaxModelSpec(
         weights_type=weights_type,
         batch_type=batch_type,
-        initial_weights=jax_backend.portable_computation(lambda: weights),
+        initial_weights=model_sources.remember(
+            jax_backend.portable_computation(lambda: weights), model
+        ),
         metric_finalizers=jax_backend.computation(model.finalize_metrics),
         unfinalized_metrics_type=StructWithPythonType(
             list(metrics_type.items()), collections.OrderedDict

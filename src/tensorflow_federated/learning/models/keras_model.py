@@ -6,12 +6,14 @@ Importing this module imports Keras; `from_keras` does so when it is called.
 from __future__ import annotations
 
 import collections
+import functools
+import operator
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import keras
-import tensorflow as tf
 
+from tensorflow_federated import jax
 from tensorflow_federated.core import containers
 from tensorflow_federated.learning.metrics import counters
 from tensorflow_federated.learning.models import batches, frameworks
@@ -39,8 +41,8 @@ class LossMetric(keras.metrics.Mean):
           loss: the mean loss of the batch, a scalar.
           num_examples: how many examples it has, a scalar.
         """
-        weight = tf.cast(num_examples, self.dtype)
-        self.total.assign(self.total + tf.cast(loss, self.dtype) * weight)
+        weight = keras.ops.cast(num_examples, self.dtype)
+        self.total.assign(self.total + keras.ops.cast(loss, self.dtype) * weight)
         self.count.assign(self.count + weight)
 
 
@@ -48,7 +50,8 @@ class KerasModel(VariableModel):
     """A Keras model, its losses and its metrics; made by `from_keras_model`.
 
     All its variables are Keras variables, so that every method also works in a
-    `keras.StatelessScope`, on values of the variables that are given there.
+    `keras.StatelessScope`, on values of the variables that are given there. What it lists are the
+    variables of TensorFlow behind them; with Keras on JAX, which has no variables, they themselves.
     """
 
     def __init__(
@@ -78,8 +81,9 @@ class KerasModel(VariableModel):
         self._input_spec = input_spec
         self._metrics: Metrics = collections.OrderedDict(metrics)
         self._loss_metric = self._metrics["loss"] = LossMetric()
-        self._metrics.setdefault("num_examples", counters.NumExamplesCounter())
-        self._metrics.setdefault("num_batches", counters.NumBatchesCounter())
+        counting = counters.of_keras_3()
+        self._metrics.setdefault("num_examples", counting["NumExamplesCounter"]())
+        self._metrics.setdefault("num_batches", counting["NumBatchesCounter"]())
         self.keras_trainable: list[keras.Variable] = list(keras_model.trainable_variables)
         self.keras_non_trainable: list[keras.Variable] = [
             variable
@@ -95,25 +99,42 @@ class KerasModel(VariableModel):
             variable for metric in self._metrics.values() for variable in metric.variables
         ]
         # Inside a stateless scope `variable.value` is no variable, so they are looked up here.
-        self._trainable = [variable.value for variable in self.keras_trainable]
-        self._non_trainable = [variable.value for variable in self.keras_non_trainable]
-        self._local = [variable.value for variable in self.keras_local]
+        self._trainable, self._non_trainable, self._local = (
+            [frameworks.to_framework_variable(variable) for variable in variables]
+            for variables in (self.keras_trainable, self.keras_non_trainable, self.keras_local)
+        )
 
     @property
     def keras_model(self) -> keras.Model:
         """The Keras model."""
         return self._keras_model
 
+    def to_compiled_keras(self) -> keras.Model:
+        """The Keras model, compiled with its losses and with plain SGD.
+
+        Its variables are those of this model, which is not to be trained at the same time.
+        """
+        names = self._loss_names
+        one = len(self._losses) == 1 and names is None
+        losses = dict(zip(names, self._losses, strict=True)) if names else self._losses
+        weights = dict(zip(names, self._loss_weights, strict=True)) if names else self._loss_weights
+        self._keras_model.compile(
+            optimizer="sgd",
+            loss=self._losses[0] if one else losses,
+            loss_weights=None if one else weights,
+        )
+        return self._keras_model
+
     @property
-    def trainable_variables(self) -> list[tf.Variable]:
+    def trainable_variables(self) -> list[Any]:
         return self._trainable
 
     @property
-    def non_trainable_variables(self) -> list[tf.Variable]:
+    def non_trainable_variables(self) -> list[Any]:
         return self._non_trainable
 
     @property
-    def local_variables(self) -> list[tf.Variable]:
+    def local_variables(self) -> list[Any]:
         return self._local
 
     @property
@@ -123,24 +144,36 @@ class KerasModel(VariableModel):
     def forward_pass(self, batch_input: Any, training: bool = True) -> BatchOutput:
         inputs, labels = batches.split(batch_input)
         predictions = self.predict_on_batch(inputs, training)
-        num_examples = tf.shape(tf.nest.flatten(inputs)[0])[0]
-        loss = self._loss(labels, predictions)
-        for metric in self._metrics.values():
-            if metric is self._loss_metric:
-                metric.update_state(loss, num_examples)
-            else:
-                metric.update_state(labels, predictions)
-        added = self._keras_model.losses
-        total = tf.add_n([loss, *(tf.cast(each, loss.dtype) for each in added)]) if added else loss
+        num_examples = keras.ops.shape(keras.tree.flatten(inputs)[0])[0]
+        loss = self.loss_of(labels, predictions)
+        self.update_metrics(labels, predictions, loss, num_examples)
+        total = loss
+        for added in self._keras_model.losses:
+            total = total + keras.ops.cast(added, loss.dtype)
         return BatchOutput(total, predictions, num_examples)
 
     def predict_on_batch(self, batch_input: Any, training: bool = True) -> Any:
         inputs = arrange_inputs(self._keras_model, batch_input)
         return self._keras_model(inputs, training=training)
 
+    def update_metrics(self, labels: Any, predictions: Any, loss: Any, num_examples: Any) -> None:
+        """Takes a batch into the metrics.
+
+        Args:
+          labels: the labels of the batch.
+          predictions: what the model predicts.
+          loss: what `loss_of` says of them.
+          num_examples: how many examples there are.
+        """
+        for metric in self._metrics.values():
+            if metric is self._loss_metric:
+                metric.update_state(loss, num_examples)
+            else:
+                metric.update_state(labels, predictions)
+
     def report_local_unfinalized_metrics(self) -> collections.OrderedDict[str, Any]:
         return collections.OrderedDict(
-            (name, [tf.convert_to_tensor(variable.value) for variable in metric.variables])
+            (name, [frameworks.to_tensor(variable) for variable in metric.variables])
             for name, metric in self._metrics.items()
         )
 
@@ -153,7 +186,16 @@ class KerasModel(VariableModel):
         for metric in self._metrics.values():
             metric.reset_state()
 
-    def _loss(self, labels: Any, predictions: Any) -> tf.Tensor:
+    def loss_of(self, labels: Any, predictions: Any) -> Any:
+        """The mean loss of the examples of a batch, without what the layers add.
+
+        Args:
+          labels: the labels of the batch.
+          predictions: what the model predicts.
+
+        Returns:
+          A scalar.
+        """
         if len(self._losses) == 1 and self._loss_names is None:
             (loss,) = self._losses
             return loss(labels, predictions)
@@ -163,14 +205,11 @@ class KerasModel(VariableModel):
             ordered = isinstance(predictions, collections.OrderedDict)
             names = list(predictions) if ordered else sorted(predictions)
         outputs = range(len(self._losses)) if names is None else names
-        return tf.add_n(
-            [
-                loss(labels[output], predictions[output]) * weight
-                for loss, weight, output in zip(
-                    self._losses, self._loss_weights, outputs, strict=True
-                )
-            ]
-        )
+        weighted = [
+            loss(labels[output], predictions[output]) * weight
+            for loss, weight, output in zip(self._losses, self._loss_weights, outputs, strict=True)
+        ]
+        return functools.reduce(operator.add, weighted)
 
 
 def arrange_inputs(keras_model: keras.Model, inputs: Any) -> Any:
@@ -186,11 +225,14 @@ def arrange_inputs(keras_model: keras.Model, inputs: Any) -> Any:
 
 
 def to_finalizer(metric: keras.metrics.Metric) -> Callable[[Any], Any]:
-    """The function from the values of a metric's variables to the value of the metric."""
+    """The function from the values of a metric's variables to the value of the metric.
+
+    With Keras on JAX it is a JAX computation, so that a process can be made of it there.
+    """
 
     def finalize(unfinalized: Any) -> Any:
         """Computes the value of a metric from the sums of its variables."""
         values = [value for _, value in containers.unpack(unfinalized) or []]
         return metric.stateless_result(values)
 
-    return finalize
+    return jax.computation(finalize) if frameworks.keras_is_on_jax() else finalize

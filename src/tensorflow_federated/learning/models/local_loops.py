@@ -20,6 +20,7 @@ from tensorflow_federated.core.types import StructWithPythonType, Type
 from tensorflow_federated.learning import descriptions
 from tensorflow_federated.learning.local_steps.local_step import LocalStep
 from tensorflow_federated.learning.metrics.metric_types import AnyMetricFinalizers
+from tensorflow_federated.learning.models import frameworks
 from tensorflow_federated.learning.models.functional import FunctionalModel
 from tensorflow_federated.learning.models.variable import VariableModel
 
@@ -137,6 +138,12 @@ def describe_model(
         from tensorflow_federated.learning.models import jax_models
 
         return jax_models.describe_model(model_fn)
+    if not isinstance(model_fn, FunctionalModel) and frameworks.keras_is_on_jax():
+        from tensorflow_federated.learning.models import keras_jax_model
+
+        described = keras_jax_model.describe_if_keras(model_fn)
+        if described is not None:
+            return described
     _check_tensorflow()
     from tensorflow_federated.learning.models import description
 

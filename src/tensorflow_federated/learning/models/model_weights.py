@@ -206,6 +206,8 @@ def _variables(listed: Any) -> Any:
 
 def _type_of(variables: Any) -> Type:
     elements = containers.unpack(variables)
+    if frameworks.is_keras_variable(variables):
+        return TensorType(np.dtype(variables.value.dtype), variables.shape)
     if elements is None:
         shape = None if variables.shape.rank is None else variables.shape.as_list()
         return TensorType(variables.dtype.as_numpy_dtype, shape)
@@ -227,7 +229,7 @@ def _matched(variables: Any, values: Any, path: str, problems: list[str]) -> lis
         if given is not None:
             problems.append(f"{path}: expected one array, got {len(given)} elements")
             return []
-        if not variables.shape.is_compatible_with(np.shape(values)):
+        if not _fits(variables, np.shape(values)):
             problems.append(
                 f"{path}: expected shape {list(variables.shape)}, got {list(np.shape(values))}"
             )
@@ -252,6 +254,14 @@ def _matched(variables: Any, values: Any, path: str, problems: list[str]) -> lis
     return pairs
 
 
+def _fits(variable: Any, shape: tuple[int, ...]) -> bool:
+    if frameworks.is_keras_variable(variable):
+        return tuple(variable.shape) == shape
+    return variable.shape.is_compatible_with(shape)
+
+
 def _to_array(weight: Any) -> Any:
+    if frameworks.is_jax_array(weight):
+        return np.array(weight)
     # A variable may share its memory with the array that it gives.
     return np.array(weight.numpy()) if hasattr(weight, "numpy") else weight

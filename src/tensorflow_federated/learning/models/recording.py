@@ -6,7 +6,6 @@ Importing this module imports TensorFlow.
 from __future__ import annotations
 
 import dataclasses
-import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -14,12 +13,10 @@ import numpy as np
 import tensorflow as tf
 
 from tensorflow_federated.core import callsites, errors, trees
-from tensorflow_federated.learning.models import frameworks
-from tensorflow_federated.learning.models.functional import FunctionalModel
+from tensorflow_federated.learning.models import frameworks, model_fns
+from tensorflow_federated.learning.models.model_fns import ModelFn
 from tensorflow_federated.learning.models.model_weights import ModelWeights
 from tensorflow_federated.learning.models.variable import VariableModel
-
-ModelFn = Callable[[], VariableModel]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,53 +44,6 @@ class RecordedModel:
     hidden_values: tuple[np.ndarray, ...]
 
 
-def check_model_fn(model_fn: Any) -> None:
-    """Checks that something can be called to make models.
-
-    Args:
-      model_fn: what a user gave as the function that makes the model.
-
-    Raises:
-      ModelError: if it is a model, or cannot be called without arguments.
-    """
-    fix = "give a function that builds a new model and returns it, `def model_fn(): ...`."
-    if isinstance(model_fn, VariableModel) or frameworks.is_keras_model(model_fn):
-        raise errors.ModelError(
-            "`model_fn` is a model, not a function that makes one.",
-            problems=[f"model_fn: got {_described(model_fn)}"],
-            signature="( -> VariableModel)",
-            fix=fix,
-        )
-    if not callable(model_fn):
-        raise errors.ModelError(
-            "`model_fn` is not a function.",
-            problems=[f"model_fn: got {model_fn!r:.100}"],
-            signature="( -> VariableModel)",
-            fix=fix,
-        )
-    abstract: frozenset[str] = getattr(model_fn, "__abstractmethods__", frozenset())
-    if abstract:
-        missing = ", ".join(f"`{name}`" for name in sorted(abstract))
-        raise errors.ModelError(
-            f"the class `{model_fn.__name__}` is not a whole model.",
-            problems=[f"missing: {missing}"],
-            signature="( -> VariableModel)",
-            fix="define in the class what is missing.",
-        )
-    try:
-        inspect.signature(model_fn).bind()
-    except TypeError as error:
-        raise errors.ModelError(
-            "`model_fn` cannot be called without arguments.",
-            problems=[f"model_fn: {error}"],
-            signature="( -> VariableModel)",
-            fix="bind its arguments first: `lambda: model_fn(...)`.",
-        ) from error
-    except ValueError:
-        # Some built-in callables have no signature; calling it will tell.
-        return
-
-
 def record(model_fn: ModelFn) -> RecordedModel:
     """Makes a model and notes its variables.
 
@@ -116,7 +66,7 @@ def record(model_fn: ModelFn) -> RecordedModel:
 
     with tf.init_scope(), tf.variable_creator_scope(create):
         model = model_fn()
-    _check_is_model(model, model_fn)
+    model_fns.check_is_model(model, model_fn)
     trainable = _listed(model, "trainable_variables", model_fn)
     non_trainable = _listed(model, "non_trainable_variables", model_fn)
     local = _listed(model, "local_variables", model_fn)
@@ -140,32 +90,6 @@ def record(model_fn: ModelFn) -> RecordedModel:
 def _value(variable: tf.Variable) -> np.ndarray:
     # A variable may share its memory with the array that it gives.
     return np.array(variable.numpy())
-
-
-def _check_is_model(model: Any, model_fn: ModelFn) -> None:
-    if isinstance(model, VariableModel):
-        return
-    if frameworks.is_keras_model(model) or frameworks.is_legacy_keras(model):
-        fix = (
-            "wrap the Keras model: `return tff.learning.models.from_keras_model(keras_model, ...)`."
-        )
-    elif isinstance(model, FunctionalModel):
-        fix = "give the functional model itself, and no function that returns it."
-    elif model is None:
-        fix = "end `model_fn` with `return` and the model."
-    else:
-        fix = "return a `tff.learning.models.VariableModel`."
-    raise errors.ModelError(
-        "`model_fn` does not return a model.",
-        problems=[f"returned: expected a `VariableModel`, got {_described(model)}"],
-        signature="( -> VariableModel)",
-        where=callsites.line_of(model_fn),
-        fix=fix,
-    )
-
-
-def _described(value: Any) -> str:
-    return "None" if value is None else f"an object of the class `{type(value).__name__}`"
 
 
 def _listed(model: VariableModel, name: str, model_fn: ModelFn) -> list[tf.Variable]:
@@ -197,15 +121,6 @@ def _check_made_here(
         for variable in listed
         if id(variable) not in made and type(variable).__name__ != "UninitializedVariable"
     ]
-    if foreign:
-        raise errors.ModelValueError(
-            "`model_fn` uses a model, or metrics, that were made before it was called.",
-            problems=[
-                f"variable: {variable.name.partition(':')[0]!r} of shape {list(variable.shape)}"
-                for variable in foreign[:5]
-            ]
-            + ([f"and {len(foreign) - 5} more"] if len(foreign) > 5 else []),
-            where=callsites.line_of(model_fn),
-            fix="make the model, its losses and its metrics inside `model_fn`: every call has to "
-            "return new ones.",
-        )
+    model_fns.check_made_anew(
+        [f"{v.name.partition(':')[0]!r} of shape {list(v.shape)}" for v in foreign], model_fn
+    )

@@ -1,8 +1,8 @@
 """A model as pure functions of the values of its variables, inside a TensorFlow graph.
 
-There are two ways. `VariableRunner` sets the model's variables, calls it, and reads them: this
+There are three ways. `VariableRunner` sets the model's variables, calls it, and reads them: this
 works for every model. `StatelessRunner` lets Keras compute on tensors instead, so that no variable
-is touched; both give the same numbers.
+is touched; both give the same numbers. `saved_runner` calls the functions of a saved model.
 
 Importing this module imports TensorFlow.
 """
@@ -17,7 +17,7 @@ import numpy as np
 import tensorflow as tf
 
 from tensorflow_federated.core import errors, trees
-from tensorflow_federated.learning.models import frameworks
+from tensorflow_federated.learning.models import frameworks, keras_scopes
 from tensorflow_federated.learning.models.recording import RecordedModel
 from tensorflow_federated.learning.models.variable import BatchOutput, VariableModel
 
@@ -65,11 +65,13 @@ class Step(NamedTuple):
       num_examples: the number of examples of the batch, int64.
       gradients: the gradients of the trainable weights; None if none were asked for.
       values: the values of the variables afterwards.
+      output: what the model gave.
     """
 
     num_examples: tf.Tensor
     gradients: Tensors | None
     values: Values
+    output: BatchOutput
 
 
 class Runner(Protocol):
@@ -144,7 +146,18 @@ class VariableRunner:
             gradients = _dense(tape.gradient(output.loss, list(weights)), values.trainable)
         else:
             output = _forward_pass(model, batch, training)
-        return Step(_count_examples(output), gradients, self._read(values))
+        return Step(count_examples(output), gradients, self._read(values), output)
+
+    def sources(self, values: Values) -> Sequence[Any]:
+        """What gradients are taken by: the variables of the trainable weights."""
+        del values
+        return self.recorded.trainable
+
+    def apply(self, method: Callable[[], Any], values: Values) -> tuple[Any, Values]:
+        """Calls a method of the model; see `StatelessRunner.apply`."""
+        self._assign(values)
+        result = method()
+        return result, self._read(values)
 
     def report(self, values: Values, reset: tf.Tensor | None) -> Any:
         model = self.recorded.model
@@ -217,13 +230,32 @@ class StatelessRunner:
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             if training:
                 tape.watch(values.trainable)
-            with stateless_scope(self._mapping(values)) as scope:
-                output = model.forward_pass(batch, training)
-                _check_output(output, model)
+            output, changed = self.apply(lambda: model.forward_pass(batch, training), values)
+            _check_output(output, model)
         gradients = None
         if training:
             gradients = _dense(tape.gradient(output.loss, values.trainable), values.trainable)
-        known = {id(variable) for variable, _ in self._mapping(values)}
+        return Step(count_examples(output), gradients, changed, output)
+
+    def sources(self, values: Values) -> Sequence[Any]:
+        """What gradients are taken by: the values of the trainable weights."""
+        return values.trainable
+
+    def apply(self, method: Callable[[], Any], values: Values) -> tuple[Any, Values]:
+        """Calls a method of the model.
+
+        Args:
+          method: the method, bound to its arguments.
+          values: the values of the variables before.
+
+        Returns:
+          The result, and the values of the variables afterwards.
+        """
+        model = self._model
+        mapping = self._mapping(values)
+        with keras_scopes.stateless_scope(mapping) as scope:
+            result = method()
+        known = {id(variable) for variable, _ in mapping}
         for variable in scope.updated:
             if id(variable) not in known:
                 self._found[id(variable)] = variable
@@ -237,16 +269,16 @@ class StatelessRunner:
             current(model.keras_local),
             current(self._hidden),
         )
-        return Step(_count_examples(output), gradients, changed)
+        return result, changed
 
     def report(self, values: Values, reset: tf.Tensor | None) -> Any:
         model = self._model
         mapping = self._mapping(values)
-        with stateless_scope(mapping):
+        with keras_scopes.stateless_scope(mapping):
             reported = model.report_local_unfinalized_metrics()
         if reset is None:
             return reported
-        with stateless_scope(mapping):
+        with keras_scopes.stateless_scope(mapping):
             model.reset_metrics()
             after_reset = model.report_local_unfinalized_metrics()
         return trees.map_structure(
@@ -266,22 +298,6 @@ class StatelessRunner:
             for variables, tensors in zip(groups, values, strict=True)
             for pair in zip(variables, tensors, strict=True)
         ]
-
-
-def stateless_scope(mapping: Sequence[tuple[keras.Variable, tf.Tensor]]) -> Any:
-    """A scope in which Keras variables have given values; notes which of them are assigned."""
-    import keras
-
-    class RecordingScope(keras.StatelessScope):
-        def __init__(self) -> None:
-            super().__init__(mapping, collect_losses=True)
-            self.updated: list[keras.Variable] = []
-
-        def add_update(self, update: tuple[keras.Variable, Any]) -> None:
-            self.updated.append(update[0])
-            super().add_update(update)
-
-    return RecordingScope()
 
 
 def _forward_pass(model: VariableModel, batch: Any, training: bool) -> BatchOutput:
@@ -320,7 +336,8 @@ def _check_output(output: Any, model: VariableModel) -> None:
         )
 
 
-def _count_examples(output: BatchOutput) -> tf.Tensor:
+def count_examples(output: BatchOutput) -> tf.Tensor:
+    """The number of examples of a batch, int64."""
     if output.num_examples is None:
         return tf.shape(tf.nest.flatten(output.predictions)[0], tf.int64)[0]
     return tf.cast(output.num_examples, tf.int64)

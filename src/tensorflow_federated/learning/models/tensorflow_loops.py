@@ -8,7 +8,6 @@ from __future__ import annotations
 import collections
 import contextlib
 import dataclasses
-import re
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
@@ -28,6 +27,7 @@ from tensorflow_federated.core import (
 from tensorflow_federated.core.computations import ConcreteComputation
 from tensorflow_federated.core.local_computations import LocalComputation
 from tensorflow_federated.core.types import TensorType
+from tensorflow_federated.learning import descriptions
 from tensorflow_federated.learning.local_steps.local_step import BatchGradients, LocalStep
 from tensorflow_federated.learning.models import keras_model, runners
 from tensorflow_federated.learning.models.local_loops import (
@@ -312,22 +312,11 @@ def _model_error(spec: VariableModelSpec, cause: Exception) -> errors.FederatedE
     kind = errors.ModelError if isinstance(cause, TypeError) else errors.ModelValueError
     return kind(
         "the model cannot compute its loss for a batch of its `input_spec`.",
-        problems=[f"input_spec: {spec.batch_type}", f"{type(cause).__name__}: {told(cause)}"],
+        problems=[
+            f"input_spec: {spec.batch_type}",
+            f"{type(cause).__name__}: {descriptions.told(cause)}",
+        ],
         where=callsites.line_of(spec.model_fn),
         fix="compare `input_spec` with the `element_spec` of a client's dataset, the features with "
         "the input of the model, and the labels with what loss and metrics take.",
     )
-
-
-_RAISED = re.compile(r"^\s*\w+(?:Error|Exception): ", re.MULTILINE)
-_CALLED_WITH = re.compile(r"\n\s*(?:Call arguments|Arguments) received by")
-_COLOUR = re.compile(r"\x1b\[\d*m")
-
-
-def told(cause: Exception) -> str:
-    """What an exception says, without the stack that AutoGraph and the arguments that Keras add."""
-    text = _COLOUR.sub("", str(cause))
-    raised = list(_RAISED.finditer(text))
-    if raised:
-        text = text[raised[-1].end() :]
-    return " ".join(_CALLED_WITH.split(text)[0].split())[:400]

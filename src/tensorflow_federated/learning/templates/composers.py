@@ -13,6 +13,7 @@ from tensorflow_federated.core.computations import Computation
 from tensorflow_federated.core.type_predicates import contains
 from tensorflow_federated.core.types import FederatedType, FunctionType, StructType, Type
 from tensorflow_federated.learning import descriptions, states
+from tensorflow_federated.learning.models import model_sources
 from tensorflow_federated.learning.templates.client_works import ClientWorkProcess
 from tensorflow_federated.learning.templates.distributors import DistributionProcess
 from tensorflow_federated.learning.templates.errors import CompositionError
@@ -244,13 +245,15 @@ def compose_as(
     data_type = _parameter(client_work)[2]
     next_round.__name__ = f"{name}.next"
     next_fn = tracing.federated_computation(next_round, state_type, data_type)
-    return LearningProcess(
+    process = LearningProcess(
         initialize_fn,
         next_fn,
         *weights_computations(state_type.member),
         get_hparams_fn=_get_hparams(state_type.member, client_work, model_finalizer),
         set_hparams_fn=_set_hparams(state_type.member, client_work, model_finalizer),
     )
+    model_sources.pass_on(initial_model_weights_fn, process)
+    return process
 
 
 def weights_computations(state_type: StructType) -> tuple[Computation, Computation]:

@@ -1,0 +1,500 @@
+"""What holds of Keras on JAX, where TensorFlow cannot be imported.
+
+Keras has one back end in a process, so these tests have a process of their own:
+`test_keras_on_jax` runs this file and reports what comes out. It also calls `results`, with Keras
+on TensorFlow, and leaves them for `reference`: the two have to agree, from the same weights.
+"""
+
+from __future__ import annotations
+
+import collections
+import concurrent.futures
+import importlib.abc
+import os
+import pickle
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+ON_JAX = os.environ.get("KERAS_BACKEND") == "jax"
+
+
+class Absent(importlib.abc.MetaPathFinder):
+    """Stands in for an environment in which TensorFlow was never installed."""
+
+    def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> None:
+        if fullname.partition(".")[0] == "tensorflow":
+            raise ModuleNotFoundError(f"No module named {fullname!r}", name=fullname)
+
+
+if ON_JAX:
+    sys.meta_path.insert(0, Absent())
+
+import keras  # noqa: E402
+
+import tensorflow_federated as tff  # noqa: E402
+from tensorflow_federated.core import contexts as context_stack  # noqa: E402
+from tensorflow_federated.core import errors  # noqa: E402
+from tensorflow_federated.execution import contexts  # noqa: E402
+from tensorflow_federated.execution.settings import Settings  # noqa: E402
+
+SIDE = 8
+CLIENT_SIZES = (20, 7, 0, 13)
+BATCH_SIZE = 8
+ROUNDS = 3
+
+layers, losses, models = keras.layers, keras.losses, tff.learning.models
+
+
+def mlp() -> keras.Model:
+    return keras.Sequential(
+        [
+            keras.Input((SIDE, SIDE)),
+            layers.Flatten(),
+            layers.Dense(16, activation="relu"),
+            layers.Dense(3, activation="softmax"),
+        ]
+    )
+
+
+def cnn() -> keras.Model:
+    return keras.Sequential(
+        [
+            keras.Input((SIDE, SIDE)),
+            layers.Reshape((SIDE, SIDE, 1)),
+            layers.Conv2D(4, 3, padding="same", activation="relu", kernel_regularizer="l2"),
+            layers.MaxPool2D(),
+            layers.Flatten(),
+            layers.Dropout(0.0),
+            layers.Dense(3, activation="softmax"),
+        ]
+    )
+
+
+def normalized() -> keras.Model:
+    return keras.Sequential(
+        [
+            keras.Input((SIDE, SIDE)),
+            layers.Flatten(),
+            layers.BatchNormalization(momentum=0.9),
+            layers.Dense(3, activation="softmax"),
+        ]
+    )
+
+
+NETWORKS: dict[str, Callable[[], keras.Model]] = {"mlp": mlp, "cnn": cnn, "normalized": normalized}
+SPEC = collections.OrderedDict(
+    x=tff.TensorType(np.float32, [None, SIDE, SIDE]), y=tff.TensorType(np.int32, [None, 1])
+)
+
+
+def model_fn_of(network: Callable[[], keras.Model]) -> Callable[[], models.VariableModel]:
+    def model_fn() -> models.VariableModel:
+        return models.from_keras_model(
+            network(),
+            loss=losses.SparseCategoricalCrossentropy(),
+            input_spec=SPEC,
+            metrics=[keras.metrics.SparseCategoricalAccuracy()],
+        )
+
+    return model_fn
+
+
+def functional(network: Callable[[], keras.Model]) -> models.FunctionalModel:
+    return models.functional_model_from_keras(
+        network(),
+        losses.SparseCategoricalCrossentropy(),
+        SPEC,
+        collections.OrderedDict(
+            accuracy=keras.metrics.SparseCategoricalAccuracy,
+            num_examples=tff.learning.metrics.NumExamplesCounter,
+        ),
+    )
+
+
+def client_data() -> list[list[Any]]:
+    """The batches of the clients; the last of one is shorter than the others."""
+    generator = np.random.default_rng(5)
+    clients = []
+    for size in CLIENT_SIZES:
+        x = generator.standard_normal((size, SIDE, SIDE)).astype(np.float32)
+        y = generator.integers(0, 3, (size, 1)).astype(np.int32)
+        starts = range(0, size, BATCH_SIZE)
+        clients.append(
+            [
+                collections.OrderedDict(x=x[i : i + BATCH_SIZE], y=y[i : i + BATCH_SIZE])
+                for i in starts
+            ]
+        )
+    return clients
+
+
+def drawn_like(weights: Any) -> models.ModelWeights:
+    """Weights of the form of others, the same with each framework."""
+    generator = np.random.default_rng(9)
+    return models.ModelWeights(
+        type(weights.trainable)(
+            (0.3 * generator.standard_normal(np.shape(each))).astype(np.float32)
+            for each in weights.trainable
+        ),
+        weights.non_trainable,
+    )
+
+
+def sgd(learning_rate: float = 0.1) -> Any:
+    return tff.learning.optimizers.build_sgdm(learning_rate)
+
+
+def trained(model: Any, rounds: int = ROUNDS) -> tuple[Any, models.ModelWeights, list[Any]]:
+    """Federated averaging: the process, the weights afterwards, and the metrics of the rounds."""
+    process = tff.learning.algorithms.build_weighted_fed_avg(model, sgd())
+    state = process.initialize()
+    start = drawn_like(process.get_model_weights(state))
+    state, found = process.set_model_weights(state, start), []
+    for _ in range(rounds):
+        state, metrics = process.next(state, client_data())
+        found.append(dict(metrics["client_work"]["train"]))
+    return process, process.get_model_weights(state), found
+
+
+def results() -> dict[str, Any]:
+    """What the models do with the framework of this process."""
+    found: dict[str, Any] = {}
+    for name, network in NETWORKS.items():
+        for kind, model in (("variables", model_fn_of(network)), ("functional", functional)):
+            if kind == "functional":
+                if name != "mlp":
+                    continue
+                model = functional(network)
+            process, weights, metrics = trained(model)
+            evaluation = tff.learning.algorithms.build_fed_eval(model)
+            state = evaluation.set_model_weights(evaluation.initialize(), weights)
+            evaluated = evaluation.next(state, client_data()).metrics["client_work"]["eval"]
+            found[f"{name} {kind}"] = {
+                "types": [
+                    str(each.type_signature)
+                    for each in (process.initialize, process.next, evaluation.next)
+                ],
+                "trainable": [np.asarray(each) for each in weights.trainable],
+                "non_trainable": [np.asarray(each) for each in weights.non_trainable],
+                "metrics": [
+                    {key: np.asarray(value) for key, value in each.items()}
+                    for each in (*metrics, evaluated["current_round_metrics"])
+                ],
+            }
+    return found
+
+
+if ON_JAX:
+
+    @pytest.fixture(scope="module")
+    def reference() -> dict[str, Any]:
+        """The results with Keras on TensorFlow."""
+        with open(os.environ["RESULTS_ON_TENSORFLOW"], "rb") as file:
+            return pickle.load(file)
+
+    @pytest.fixture(scope="module")
+    def here() -> dict[str, Any]:
+        """The results with Keras on JAX."""
+        return results()
+
+    CASES = ("mlp variables", "mlp functional", "cnn variables", "normalized variables")
+
+    @pytest.mark.parametrize("case", CASES)
+    def test_rounds_are_those_of_keras_on_tensorflow(case, here, reference):
+        ours, theirs = here[case], reference[case]
+        for a, b in zip(ours["metrics"], theirs["metrics"], strict=True):
+            assert list(a) == list(b)
+            for name, value in a.items():
+                assert value.dtype == b[name].dtype
+                np.testing.assert_allclose(value, b[name], rtol=1e-4)
+        for group in ("trainable", "non_trainable"):
+            for a, b in zip(ours[group], theirs[group], strict=True):
+                np.testing.assert_allclose(a, b, atol=1e-5)
+
+    @pytest.mark.parametrize("case", CASES)
+    def test_types_are_those_of_keras_on_tensorflow(case, here, reference):
+        assert here[case]["types"] == reference[case]["types"]
+
+    def test_a_model_works_by_hand():
+        model = model_fn_of(mlp)()
+        batch = client_data()[0][0]
+        output = model.forward_pass(batch)
+        assert isinstance(output, models.BatchOutput)
+        assert output.predictions.shape == (BATCH_SIZE, 3)
+        assert int(output.num_examples) == BATCH_SIZE
+        reported = model.report_local_unfinalized_metrics()
+        finalized = {
+            name: finalize(reported[name]) for name, finalize in model.metric_finalizers().items()
+        }
+        assert list(finalized) == [
+            "sparse_categorical_accuracy",
+            "loss",
+            "num_examples",
+            "num_batches",
+        ]
+        np.testing.assert_allclose(finalized["loss"], output.loss, rtol=1e-6)
+        assert finalized["num_examples"] == BATCH_SIZE
+        assert reported["num_examples"][0].dtype == np.int64
+        model.reset_metrics()
+        after = model.report_local_unfinalized_metrics()
+        assert [float(each) for values in after.values() for each in values] == [0.0] * 6
+
+    def test_it_lists_keras_variables():
+        model = model_fn_of(normalized)()
+        assert all(isinstance(each, keras.Variable) for each in model.trainable_variables)
+        assert [each.shape for each in model.non_trainable_variables] == [(64,), (64,)]
+
+    def test_weights_go_into_a_keras_model_and_out():
+        model = normalized()
+        weights = drawn_like(models.ModelWeights.from_model(model).convert_variables_to_arrays())
+        weights.assign_weights_to(model)
+        again = models.ModelWeights.from_model(model).convert_variables_to_arrays()
+        for a, b in zip(weights.trainable, again.trainable, strict=True):
+            np.testing.assert_array_equal(a, b)
+
+    def test_weights_of_another_shape():
+        weights = models.ModelWeights.from_model(mlp()).convert_variables_to_arrays()
+        with pytest.raises(ValueError, match=r"expected shape \[3, 3, 1, 4\], got \[64, 16\]"):
+            weights.assign_weights_to(cnn())
+
+    def test_each_initialize_draws_weights_anew():
+        process = tff.learning.algorithms.build_weighted_fed_avg(model_fn_of(mlp), sgd())
+        first, second = (
+            process.get_model_weights(process.initialize()).trainable[0] for _ in range(2)
+        )
+        assert np.abs(first - second).max() > 0.01
+
+    def test_the_seed_of_keras_decides_what_is_drawn():
+        process = tff.learning.algorithms.build_weighted_fed_avg(model_fn_of(mlp), sgd())
+
+        def draw() -> np.ndarray:
+            keras.utils.set_random_seed(3)
+            return process.get_model_weights(process.initialize()).trainable[0]
+
+        np.testing.assert_array_equal(draw(), draw())
+
+    def test_initial_weights_are_those_that_model_fn_sets():
+        def network() -> keras.Model:
+            model = mlp()
+            model.set_weights([np.full(each.shape, 0.5, np.float32) for each in model.weights])
+            return model
+
+        process = tff.learning.algorithms.build_weighted_fed_avg(model_fn_of(network), sgd())
+        weights = process.get_model_weights(process.initialize())
+        assert all((each == 0.5).all() for each in weights.trainable)
+
+    def dropped_out() -> keras.Model:
+        return keras.Sequential(
+            [keras.Input((SIDE, SIDE)), layers.Flatten(), layers.Dropout(0.5), layers.Dense(3)]
+        )
+
+    def test_dropout_draws_from_the_key_of_the_client():
+        """Only training drops units out, and differently for each batch."""
+        model = model_fn_of(dropped_out)
+        ones = collections.OrderedDict(
+            x=np.ones((4, SIDE, SIDE), np.float32), y=np.zeros((4, 1), np.int32)
+        )
+        spec = tff.learning.models.weights_type_from_model(model)
+        assert str(spec["non_trainable"]) == "<>"
+
+        def deltas(data: Any) -> Any:
+            process = tff.learning.algorithms.build_weighted_fed_avg(model, sgd(1.0))
+            state = process.initialize()
+            start = drawn_like(process.get_model_weights(state))
+            output = process.next(process.set_model_weights(state, start), data)
+            return process.get_model_weights(output.state).trainable[0] - start.trainable[0]
+
+        with context_stack.install(contexts.create_local_context(seed=0)):
+            first = deltas([[ones]])
+        with context_stack.install(contexts.create_local_context(seed=0)):
+            again = deltas([[ones]])
+        with context_stack.install(contexts.create_local_context(seed=1)):
+            other = deltas([[ones]])
+        np.testing.assert_array_equal(first, again)
+        assert np.abs(first - other).max() > 0
+
+    @pytest.mark.parametrize("network", [normalized, dropped_out])
+    def test_engines_agree_to_the_bit(network):
+        def weights(context: Any) -> list[np.ndarray]:
+            with context_stack.install(context):
+                return trained(model_fn_of(network), rounds=1)[1].trainable
+
+        found = [
+            weights(contexts.create_local_context(seed=0)),
+            weights(contexts.create_local_context(seed=0, settings=Settings(threads=3))),
+        ]
+        for each in found[1:]:
+            for a, b in zip(found[0], each, strict=True):
+                np.testing.assert_array_equal(a, b)
+        for a, b in zip(found[0], weights(contexts.create_reference_context(seed=0)), strict=True):
+            np.testing.assert_allclose(a, b, atol=1e-6)
+
+    @pytest.mark.parametrize("network", [cnn, normalized])
+    def test_short_batches_run_masked(network):
+        """So that a round compiles one program, whatever sizes the last batches have."""
+        from tensorflow_federated.jax import masked_forms
+        from tensorflow_federated.learning.models import local_loops
+
+        loop = local_loops.build_eval_loop(model_fn_of(network))
+        assert masked_forms.find(loop.step.node.computation) is not None
+
+    def test_training_moves_the_averages_of_a_client_and_not_those_of_the_server(here):
+        moved = here["normalized variables"]["non_trainable"]
+        np.testing.assert_array_equal(moved[0], np.zeros(64))
+
+    class TwoOutputs(keras.Model):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first, self.second = layers.Dense(1), layers.Dense(1)
+
+        def call(self, x: Any) -> Any:
+            return [self.first(x), self.second(x)]
+
+    def test_a_subclassed_model_of_two_outputs_trains():
+        def model_fn() -> models.VariableModel:
+            labels = tff.TensorType(np.float32, [None, 1])
+            return models.from_keras_model(
+                TwoOutputs(),
+                loss=[losses.MeanSquaredError(), losses.MeanAbsoluteError()],
+                loss_weights=[1.0, 0.5],
+                input_spec=(tff.TensorType(np.float32, [None, 2]), [labels, labels]),
+            )
+
+        process = tff.learning.algorithms.build_weighted_fed_avg(model_fn, sgd())
+        y = np.float32([[1.0], [2.0]])
+        state, first = process.next(process.initialize(), [[(np.eye(2, dtype="f"), [y, y])]] * 2)
+        for _ in range(5):
+            state, last = process.next(state, [[(np.eye(2, dtype="f"), [y, y])]] * 2)
+        first, last = (each["client_work"]["train"]["loss"] for each in (first, last))
+        assert last < first
+
+    @pytest.mark.parametrize(
+        "spec",
+        [
+            (
+                tff.TensorType(np.float32, [None, SIDE, SIDE]),
+                tff.TensorType(np.int32, [None, 1]),
+            ),
+            ((np.float32, [None, SIDE, SIDE]), (np.int32, [None, 1])),
+            tff.to_type(SPEC),
+        ],
+    )
+    def test_forms_of_the_input_spec(spec):
+        model = models.from_keras_model(mlp(), losses.SparseCategoricalCrossentropy(), spec)
+        assert model.input_spec is spec
+
+    def test_a_process_travels_without_its_model_function():
+        process = tff.learning.algorithms.build_weighted_fed_avg(model_fn_of(mlp), sgd())
+        data = tff.framework.serialize_computation(process.initialize)
+        again = tff.framework.deserialize_computation(data)
+        assert again.type_signature == process.initialize.type_signature
+
+    def fails(make: Callable[[], Any], kind: type[Exception], *expected: str) -> None:
+        with pytest.raises(kind) as caught:
+            make()
+        assert isinstance(caught.value, errors.FederatedError)
+        text = str(caught.value)
+        assert "fix: " in text
+        for each in expected:
+            assert each in text
+
+    def test_a_compiled_model():
+        model = mlp()
+        model.compile(loss="mse")
+        make = lambda: models.from_keras_model(model, losses.MeanSquaredError(), SPEC)  # noqa: E731
+        fails(make, ValueError, "has been compiled")
+
+    def test_no_loss():
+        fails(lambda: models.from_keras_model(mlp(), None, SPEC), TypeError, "needs a loss")
+
+    @pytest.mark.parametrize(
+        ("spec", "kind", "expected"),
+        [
+            (None, TypeError, "got None"),
+            ((tff.TensorType(np.float32),), ValueError, "expected 2 elements"),
+            ((tff.TensorType(np.str_), tff.TensorType(np.int32)), ValueError, "JAX has no arrays"),
+        ],
+    )
+    def test_a_wrong_input_spec(spec, kind, expected):
+        make = lambda: models.from_keras_model(mlp(), losses.MeanSquaredError(), spec)  # noqa: E731
+        fails(make, kind, expected)
+
+    def test_features_that_the_model_cannot_be_built_from():
+        spec = (tff.TensorType(np.float32, [None]), SPEC["y"])
+        network = lambda: keras.Sequential([layers.Conv2D(1, 3)])  # noqa: E731
+        make = lambda: models.from_keras_model(network(), losses.MeanSquaredError(), spec)  # noqa: E731
+        fails(make, ValueError, "cannot be made")
+
+    def test_labels_that_the_loss_cannot_read():
+        def model_fn() -> models.VariableModel:
+            spec = (SPEC["x"], tff.TensorType(np.int32, [None, 2, 2]))
+            return models.from_keras_model(mlp(), losses.SparseCategoricalCrossentropy(), spec)
+
+        fails(
+            lambda: tff.learning.algorithms.build_weighted_fed_avg(model_fn, sgd()),
+            ValueError,
+            "the model cannot compute its loss for a batch of its `input_spec`",
+        )
+
+    def test_a_model_that_was_made_before():
+        made = mlp()
+        fails(
+            lambda: tff.learning.algorithms.build_weighted_fed_avg(
+                model_fn_of(lambda: made), sgd()
+            ),
+            ValueError,
+            "made before it was called",
+        )
+
+    def test_a_function_that_returns_the_keras_model():
+        fails(
+            lambda: tff.learning.algorithms.build_fed_eval(mlp),
+            TypeError,
+            "does not return a model",
+            "from_keras_model",
+        )
+
+    def test_a_model_in_place_of_its_function():
+        fails(
+            lambda: tff.learning.algorithms.build_fed_eval(model_fn_of(mlp)()),
+            TypeError,
+            "is a model, not a function",
+        )
+
+    class Counting(layers.Layer):
+        """Counts its calls in a variable that Keras does not see."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.hidden = (lambda variable: lambda: variable)(
+                keras.Variable(np.float32(0.0), trainable=False)
+            )
+
+        def call(self, x: Any) -> Any:
+            self.hidden().assign(self.hidden() + 1.0)
+            return x
+
+    def test_a_variable_that_keras_does_not_list():
+        network = lambda: keras.Sequential(  # noqa: E731
+            [keras.Input((SIDE, SIDE)), layers.Flatten(), Counting(), layers.Dense(3)]
+        )
+        fails(
+            lambda: tff.learning.algorithms.build_fed_eval(model_fn_of(network)),
+            ValueError,
+            "Keras does not list it",
+        )
+
+    def test_batch_normalization_in_a_functional_model():
+        fails(lambda: functional(normalized), ValueError, "moving_mean: training changes it")
+
+    def test_threads_may_build_at_the_same_time():
+        with concurrent.futures.ThreadPoolExecutor(2) as pool:
+            built = list(pool.map(lambda _: trained(model_fn_of(mlp), rounds=1)[1], range(2)))
+        np.testing.assert_array_equal(*(each.trainable[0] for each in built))
+
+    def test_tensorflow_was_never_imported():
+        assert not any(name.partition(".")[0] == "tensorflow" for name in sys.modules)
