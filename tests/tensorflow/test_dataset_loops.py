@@ -125,6 +125,34 @@ def taken_while(dataset):
     return few.reduce(np.float32(0), lambda total, batch: total - tf.reduce_sum(batch[1]))
 
 
+def filtered(dataset):
+    large = dataset.filter(lambda batch: tf.shape(batch["y"])[0] > 1)
+    return fold(large), fold(large.take(1)), fold(large.skip(1)), fold(large.repeat(2).skip(3))
+
+
+def halves(dataset):
+    even = dataset.enumerate().filter(lambda index, _: index % 2 == 0).map(lambda _, batch: batch)
+    odd = dataset.enumerate().filter(lambda index, _: index % 2 > 0).map(lambda _, batch: batch)
+    return fold(even.repeat(2).take(3)), fold(odd.repeat(3)), fold(even.take(0)), fold(odd.skip(-1))
+
+
+def a_part_of_what_is_repeated(dataset):
+    numbered = (
+        dataset.take(3)
+        .repeat(2)
+        .enumerate()
+        .map(lambda index, batch: {"x": batch["x"] * tf.cast(index, tf.float32)})
+    )
+    some = dataset.take_while(lambda batch: tf.reduce_sum(batch["y"]) < 9).repeat(2).take(5)
+    return (
+        fold(dataset.repeat(3).take(5)),
+        fold(numbered.take(5).repeat(2).take(8)),
+        fold(some),
+        fold(dataset.repeat(2).take(-1).skip(1)),
+        fold(dataset.repeat(0)),
+    )
+
+
 def a_state_that_grows(dataset):
     return dataset.reduce(
         np.zeros([0], np.int32), lambda seen, batch: tf.concat([seen, batch["y"]], 0)
@@ -192,6 +220,9 @@ KNOWN = [
     a_part,
     scanned,
     taken_while,
+    filtered,
+    halves,
+    a_part_of_what_is_repeated,
     a_state_that_grows,
     captured,
     loop_inside_the_body,
@@ -268,10 +299,6 @@ def without_end(dataset):
     return fold(dataset.repeat().take(9))
 
 
-def a_part_of_what_is_repeated(dataset):
-    return fold(dataset.repeat(3).take(5))
-
-
 def joined(dataset):
     return fold(dataset.concatenate(dataset))
 
@@ -288,7 +315,6 @@ def given_on(dataset):
         with_random_numbers,
         with_an_iterator,
         without_end,
-        a_part_of_what_is_repeated,
         joined,
         given_on,
     ],

@@ -40,6 +40,7 @@ OPERATIONS = {
     "square": lambda xp, x, y, n, flags: xp.square(x),
     "exp": lambda xp, x, y, n, flags: xp.exp(y),
     "log": lambda xp, x, y, n, flags: xp.log(xp.abs(y)),
+    "cos": lambda xp, x, y, n, flags: xp.cos(y),
     "pow": lambda xp, x, y, n, flags: xp.pow(xp.abs(y), y),
     "pow of a number": lambda xp, x, y, n, flags: xp.pow(2.0, y),
     "maximum": lambda xp, x, y, n, flags: xp.maximum(x, y),

@@ -38,6 +38,7 @@ from tensorflow_federated.execution import backends, sequences
 from tensorflow_federated.tensorflow import composites
 
 if TYPE_CHECKING:
+    from tensorflow_federated.core.types import to_type
     from tensorflow_federated.tensorflow import backend as _backend
     from tensorflow_federated.tensorflow.compatibility import (
         replace_intrinsics_with_bodies,
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
 __all__ = [
     "computation",
     "replace_intrinsics_with_bodies",
+    "to_type",
     "transform_args",
     "transform_result",
 ]
@@ -171,6 +173,7 @@ _load = namespaces.loader(
     __name__,
     {
         "replace_intrinsics_with_bodies": "tensorflow_federated.tensorflow.compatibility",
+        "to_type": "tensorflow_federated.core.types",
         "transform_args": "tensorflow_federated.tensorflow.compatibility",
         "transform_result": "tensorflow_federated.tensorflow.compatibility",
     },

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import graphlib
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 
@@ -46,6 +46,7 @@ _FUNCTIONS: Mapping[str, _Use] = {
     "MapDataset": _Use(staged_elements.MAP, "f"),
     "ParallelMapDatasetV2": _Use(staged_elements.MAP, "f"),
     "ScanDataset": _Use(staged_elements.SCAN, "f"),
+    "FilterDataset": _Use(staged_elements.FILTER, "predicate"),
     "TakeWhileDataset": _Use(staged_elements.WHILE, "predicate"),
     "ReduceDataset": _Use(staged_elements.FOLD, "f"),
 }
@@ -88,34 +89,28 @@ def is_known(concrete: Any) -> bool:
 
 def _program_or_none(body: Body, are_sequences: Sequence[bool]) -> _Program | None:
     try:
-        return _Program(body, [() if each else None for each in are_sequences])
+        return _Program(body, are_sequences)
     except (_UnknownError, graphlib.CycleError):
         return None
-
-
-_Kinds: TypeAlias = tuple[str, ...]
-"""What is done to the elements of a dataset."""
 
 
 class _Program:
     """What a function does, in an order in which it can be done without datasets."""
 
-    def __init__(self, body: Body, arguments: Sequence[_Kinds | None]) -> None:
+    def __init__(self, body: Body, are_datasets: Sequence[bool]) -> None:
         """Orders what a function does.
 
         Args:
           body: the body of the function.
-          arguments: for each argument, None, or what is done to the elements of the dataset.
+          are_datasets: for each argument, whether it is a dataset.
 
         Raises:
           _UnknownError: if a dataset is used in a way that is not known here.
         """
         self._body = body
         self._nodes = {node.name: node for node in body.nodes}
-        self._kinds: dict[str, _Kinds] = {
-            name: kinds
-            for name, kinds in zip(body.inputs, arguments, strict=True)
-            if kinds is not None
+        self._datasets = {
+            name for name, is_one in zip(body.inputs, are_datasets, strict=True) if is_one
         }
         self._programs: dict[str, _Program] = {}
         # After so many loops it can be done.
@@ -131,12 +126,12 @@ class _Program:
                 self._plain.append([])
                 self._special.append([])
             levels[node.name] = level
-            if any(each in self._kinds for each in node.input):
+            if any(each in self._datasets for each in node.input):
                 self._special[level].append(node)
                 levels[node.name] += not self._is_dataset(node)
             else:
                 self._plain[level].append(node)
-        if any(each in self._kinds for each in body.outputs):
+        if any(each in self._datasets for each in body.outputs):
             raise _UnknownError
         self._plain = [
             [node for node in nodes if node.name not in self._counters] for nodes in self._plain
@@ -145,54 +140,45 @@ class _Program:
     def _is_dataset(self, node: Any) -> bool:
         """Looks at a node that takes a dataset; whether what it gives is one."""
         if node.op in _CALLS or node.op in self._body.functions:
-            kinds = [self._kinds.get(each) for each in _read(node)]
-            inner = _Program(self._body.function(_called(node)), kinds)
-            self._programs[node.name] = inner
+            are_datasets = [each in self._datasets for each in _read(node)]
+            self._programs[node.name] = _Program(self._body.function(_called(node)), are_datasets)
             return False
-        if self._kinds.keys() & set(_read(node)[1:]) and node.op != "ZipDataset":
+        if self._datasets & set(_read(node)[1:]) and node.op != "ZipDataset":
             raise _UnknownError
         if node.op in _FUNCTIONS:
             self._check_function(node, _FUNCTIONS[node.op].attribute)
         if node.op == "ReduceDataset":
             return False
-        before = self._kinds.get(node.input[0], ())
-        if node.op in ("TakeDataset", "SkipDataset"):
-            after = _allowed(before, (staged_elements.MAP,))
-        elif node.op == "RepeatDataset":
+        if node.op == "RepeatDataset":
             if self._constant(node.input[1]) < 0:
                 raise _UnknownError
-            repeated = (staged_elements.MAP, staged_elements.REPEAT)
-            after = (*_allowed(before, repeated), staged_elements.REPEAT)
         elif node.op == "ZipDataset":
-            after = (*self._counted(node), staged_elements.COUNT)
-        elif node.op in _FUNCTIONS:
-            after = (*before, _FUNCTIONS[node.op].kind)
-        elif node.op in _SAME:
-            after = before
-        else:
+            self._check_counts(node)
+        elif node.op not in (*_FUNCTIONS, *_SAME, "TakeDataset", "SkipDataset"):
             raise _UnknownError
-        self._kinds[f"{node.name}:0"] = after
+        self._datasets.add(f"{node.name}:0")
         return True
 
-    def _counted(self, node: Any) -> _Kinds:
-        """What is done to the elements that are counted; `enumerate` joins them with a range."""
-        if len(_read(node)) != 2 or node.input[0] in self._kinds:
+    def _check_counts(self, node: Any) -> None:
+        """Checks that elements are joined with their numbers, as `enumerate` does it."""
+        if len(_read(node)) != 2 or node.input[0] in self._datasets:
             raise _UnknownError
+        counters: set[str] = set()
         counter = self._nodes.get(node_of(node.input[0]))
         while counter is not None and counter.op == "RewriteDataset":
-            self._counters.add(counter.name)
+            counters.add(counter.name)
             counter = self._nodes.get(node_of(counter.input[0]))
         if counter is None or counter.op != "RangeDataset":
             raise _UnknownError
-        self._counters.add(counter.name)
+        counters.add(counter.name)
         self._first_numbers[node.name], stop, by = map(self._constant, _read(counter))
         if stop < tf.int64.max or by != 1:
             raise _UnknownError
         for other in self._body.nodes:
-            is_reader = other.name in self._counters or other is node
-            if not is_reader and any(node_of(each) in self._counters for each in _read(other)):
+            is_reader = other.name in counters or other is node
+            if not is_reader and any(node_of(each) in counters for each in _read(other)):
                 raise _UnknownError
-        return self._kinds[node.input[1]]
+        self._counters |= counters
 
     def _constant(self, name: str) -> int:
         node = self._nodes.get(node_of(name))
@@ -264,12 +250,6 @@ class _Program:
         first = len(node.attr["Tstate"].list.type)
         last = first + len(node.attr["Targuments"].list.type)
         return Stage(use.kind, function.applied, tuple(given[:first]), tuple(given[first:last]))
-
-
-def _allowed(kinds: _Kinds, those: Sequence[str]) -> _Kinds:
-    if not set(kinds) <= set(those):
-        raise _UnknownError
-    return kinds
 
 
 def _read(node: Any) -> list[str]:

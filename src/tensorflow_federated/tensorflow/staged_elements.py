@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import tensorflow as tf
 
 from tensorflow_federated.tensorflow import loops, type_specs
 from tensorflow_federated.tensorflow.graph_sequences import ColumnSequence
 
-MAP, SCAN, WHILE, COUNT, FOLD = "map", "scan", "take while", "enumerate", "reduce"
-REPEAT = "repeat"
-"""What can be done to elements: the kinds of stages, and that they come more than once."""
+MAP, SCAN, COUNT, FOLD = "map", "scan", "enumerate", "reduce"
+FILTER, WHILE, TAKE, SKIP = "filter", "take while", "take", "skip"
+"""What can be done to elements: the kinds of stages."""
+
+_ENDING = (WHILE, TAKE)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,9 +23,9 @@ class Stage:
 
     Attributes:
       kind: what it is.
-      apply: the function that is applied.
+      apply: the function that is applied; not used where elements are only counted.
       state: what the first element finds; empty where elements leave nothing to the next one.
-      others: what the function takes beside the state and the element.
+      others: what the function takes beside the state and the element; or how many are counted.
     """
 
     kind: str
@@ -33,56 +35,41 @@ class Stage:
 
 
 @dataclasses.dataclass(frozen=True)
+class Pass:
+    """Stages that all elements go through, and how often: each time they start afresh."""
+
+    stages: tuple[Stage, ...] = ()
+    times: int = 1
+
+    @property
+    def may_end(self) -> bool:
+        """Whether a stage may want no more elements."""
+        return any(stage.kind in _ENDING for stage in self.stages)
+
+    def goes_on(self) -> tf.Tensor:
+        """Whether elements are wanted at all."""
+        wanted = [stage.others[0] != 0 for stage in self.stages if stage.kind == TAKE]
+        return tf.reduce_all(wanted) if wanted else tf.constant(True)
+
+
+@dataclasses.dataclass(frozen=True)
 class Elements:
-    """A dataset: the elements of a sequence, so many times over, through some stages."""
+    """A dataset: the elements of a sequence, through some passes, the innermost one first."""
 
     sequence: ColumnSequence
-    times: int = 1
-    stages: tuple[Stage, ...] = ()
+    passes: tuple[Pass, ...] = (Pass(),)
 
     def reduced(self, fold: Stage, loop: loops.Loop) -> list[tf.Tensor]:
-        """Folds over the elements that come out of the stages."""
-        starts = [fold.state, *(stage.state for stage in self.stages)]
-        ends_early = any(stage.kind == WHILE for stage in self.stages)
-        start = [
-            *(tensor for each in starts for tensor in each),
-            *([tf.constant(True)] * ends_early),
-        ]
-
-        def step(state: Sequence[tf.Tensor], element: Sequence[tf.Tensor]) -> list[tf.Tensor]:
-            remaining = iter(state)
-            states = [[next(remaining) for _ in each] for each in starts]
-            after, goes_on = _advanced(self.stages, fold, element, states)
-            return [*(tensor for each in after for tensor in each), *([goes_on] * ends_early)]
-
-        specs = _settled(step, start, self._element_specs())
-
-        def is_going_on(index: tf.Tensor, *state: tf.Tensor) -> tf.Tensor:
-            has_more = index < self.sequence.last
-            return has_more & state[-1] if ends_early else has_more
-
-        def once(state: Sequence[tf.Tensor]) -> list[tf.Tensor]:
-            return loop(
-                is_going_on,
-                lambda index, *state: [index + 1, *step(state, self._element(index))],
-                [self.sequence.first, *state],
-                [tf.TensorSpec([], tf.int64), *specs],
-            )[1:]
-
-        if self.times == 1:
-            results = once(start)
-        else:
-            results = loop(
-                lambda number, *_: number < self.times,
-                lambda number, *state: [number + 1, *once(state)],
-                [tf.zeros([], tf.int64), *start],
-                [tf.TensorSpec([], tf.int64), *specs],
-            )[1:]
-        return results[: len(fold.state)]
+        """Folds over the elements that come out of the passes."""
+        return _Fold(self, fold, loop).result()
 
     def through(self, stage: Stage) -> Elements:
         """What comes out of one more stage."""
-        return dataclasses.replace(self, stages=(*self.stages, stage))
+        *inner, last = self.passes
+        if last.times != 1:
+            return dataclasses.replace(self, passes=(*self.passes, Pass((stage,))))
+        longer = Pass((*last.stages, stage))
+        return dataclasses.replace(self, passes=(*inner, longer))
 
     def counted(self, start: int) -> Elements:
         """The elements after their numbers."""
@@ -91,76 +78,167 @@ class Elements:
 
     def repeated(self, times: int) -> Elements:
         """The elements so many times over."""
-        return dataclasses.replace(self, times=self.times * times)
+        *inner, last = self.passes
+        longer = dataclasses.replace(last, times=last.times * times)
+        return dataclasses.replace(self, passes=(*inner, longer))
 
     def first(self, count: tf.Tensor) -> Elements:
-        """The first elements of a sequence that is used once, as many; all if that is negative."""
+        """The first elements, as many; all if that is negative."""
+        if not self._is_one_to_one():
+            return self.through(_counting(TAKE, count))
         first = self.sequence.first
         sequence = dataclasses.replace(self.sequence, last=first + self._number(count))
         return dataclasses.replace(self, sequence=sequence)
 
     def without_first(self, count: tf.Tensor) -> Elements:
-        """The elements after so many of a sequence that is used once; none if that is negative."""
+        """The elements after so many; none if that is negative."""
+        if not self._is_one_to_one():
+            return self.through(_counting(SKIP, count))
         first = self.sequence.first + self._number(count)
         return dataclasses.replace(self, sequence=dataclasses.replace(self.sequence, first=first))
+
+    def _is_one_to_one(self) -> bool:
+        """Whether one element comes out for each of the sequence, whichever come before it."""
+        kinds = {stage.kind for each in self.passes for stage in each.stages}
+        return kinds <= {MAP} and all(each.times == 1 for each in self.passes)
 
     def _number(self, count: tf.Tensor) -> tf.Tensor:
         whole = self.sequence.last - self.sequence.first
         return tf.where(count < 0, whole, tf.minimum(count, whole))
 
-    def _element(self, index: tf.Tensor) -> list[tf.Tensor]:
-        """The tensors that `tf.data` takes an element apart into."""
-        return tf.nest.flatten(self.sequence.packed(index))
 
-    def _element_specs(self) -> list[tf.TensorSpec]:
-        return tf.nest.flatten(type_specs.element_structure(self.sequence.element_type))
+def _counting(kind: str, count: tf.Tensor) -> Stage:
+    return Stage(kind, list, (tf.constant(0, tf.int64),), (count,))
 
 
-def _advanced(
-    stages: Sequence[Stage],
-    fold: Stage,
-    element: Sequence[tf.Tensor],
-    states: Sequence[Sequence[tf.Tensor]],
-) -> tuple[list[list[tf.Tensor]], tf.Tensor]:
-    """One element through the stages and into the fold.
+class _Fold:
+    """A fold over elements, as loops in each other: one for each pass that is repeated.
 
-    Returns:
-      The states after it, that of the fold first, and whether more elements are to come.
+    The loops carry, flat, the state of the fold, those of all stages, and for each pass that may
+    end, whether it goes on.
     """
-    folded, *states_of_stages = (list(each) for each in states)
-    for number, stage in enumerate(stages):
-        state = states_of_stages[number]
-        if stage.kind == WHILE:
-            later = [folded, *states_of_stages[number + 1 :]]
-            ends = _if_wanted(stage, stages[number + 1 :], fold, element, later)
-            (folded, *states_of_stages[number + 1 :]), goes_on = ends
-            return [folded, *states_of_stages], goes_on
-        results = stage.apply([*state, *element, *stage.others])
-        states_of_stages[number], element = results[: len(state)], results[len(state) :]
-    folded = fold.apply([*folded, *element, *fold.others])
-    return [folded, *states_of_stages], tf.constant(True)
 
+    def __init__(self, elements: Elements, fold: Stage, loop: loops.Loop) -> None:
+        self._sequence = elements.sequence
+        self._passes = elements.passes
+        self._fold = fold
+        self._loop = loop
+        self._stages = [
+            (level, stage) for level, each in enumerate(self._passes) for stage in each.stages
+        ]
+        self._starts = [fold.state, *(stage.state for _, stage in self._stages)]
+        self._ending = [level for level, each in enumerate(self._passes) if each.may_end]
 
-def _if_wanted(
-    stage: Stage,
-    stages: Sequence[Stage],
-    fold: Stage,
-    element: Sequence[tf.Tensor],
-    states: Sequence[Sequence[tf.Tensor]],
-) -> tuple[list[list[tf.Tensor]], tf.Tensor]:
-    """One element through the later stages if it is wanted; no more elements if it is not."""
-    (is_wanted,) = stage.apply([*element, *stage.others])
+    def result(self) -> list[tf.Tensor]:
+        """The last state of the fold."""
+        start = self._flat(self._starts, {level: tf.constant(True) for level in self._ending})
+        element_specs = tf.nest.flatten(type_specs.element_structure(self._sequence.element_type))
+        self._specs = _settled(self._step, start, element_specs)
+        return self._repeated(len(self._passes) - 1, start)[: len(self._fold.state)]
 
-    def go_on() -> list[tf.Tensor]:
-        after, goes_on = _advanced(stages, fold, element, states)
-        return [*(tensor for each in after for tensor in each), goes_on]
+    def _repeated(self, level: int, carried: Sequence[tf.Tensor]) -> list[tf.Tensor]:
+        """All that a pass, with those inside of it, does."""
 
-    def stop() -> list[tf.Tensor]:
-        return [*(tf.identity(tensor) for each in states for tensor in each), tf.constant(False)]
+        def once(carried: Sequence[tf.Tensor]) -> list[tf.Tensor]:
+            states, goes_on = self._structured(carried)
+            for number, (own_level, stage) in enumerate(self._stages, 1):
+                if own_level == level:
+                    states[number] = list(stage.state)
+            if level in goes_on:
+                goes_on[level] = self._passes[level].goes_on()
+            fresh = self._flat(states, goes_on)
+            return self._over_sequence(fresh) if level == 0 else self._repeated(level - 1, fresh)
 
-    *flat, goes_on = tf.cond(is_wanted, go_on, stop)
-    remaining = iter(flat)
-    return [[next(remaining) for _ in each] for each in states], goes_on
+        times = self._passes[level].times
+        if times == 1:
+            return once(carried)
+        return self._loop(
+            lambda number, *carried: self._goes_on(number < times, carried, level + 1),
+            lambda number, *carried: [number + 1, *once(carried)],
+            [tf.zeros([], tf.int64), *carried],
+            [tf.TensorSpec([], tf.int64), *self._specs],
+        )[1:]
+
+    def _over_sequence(self, carried: Sequence[tf.Tensor]) -> list[tf.Tensor]:
+        def turn(index: tf.Tensor, *carried: tf.Tensor) -> list[tf.Tensor]:
+            # As `tf.data` takes an element apart.
+            element = tf.nest.flatten(self._sequence.packed(index))
+            return [index + 1, *self._step(carried, element)]
+
+        return self._loop(
+            lambda index, *carried: self._goes_on(index < self._sequence.last, carried, 0),
+            turn,
+            [self._sequence.first, *carried],
+            [tf.TensorSpec([], tf.int64), *self._specs],
+        )[1:]
+
+    def _goes_on(self, has_more: tf.Tensor, carried: Sequence[tf.Tensor], level: int) -> tf.Tensor:
+        """Whether no pass from a level outwards has ended."""
+        _, goes_on = self._structured(carried)
+        for own_level, each in goes_on.items():
+            has_more = has_more & each if own_level >= level else has_more
+        return has_more
+
+    def _step(self, carried: Sequence[tf.Tensor], element: Sequence[tf.Tensor]) -> list[tf.Tensor]:
+        """Takes one element through all stages and into the fold."""
+        return self._advanced(0, carried, element)
+
+    def _advanced(
+        self, position: int, carried: Sequence[tf.Tensor], element: Sequence[tf.Tensor]
+    ) -> list[tf.Tensor]:
+        """Takes one element through the stages from a position on."""
+        states, goes_on = self._structured(carried)
+        for number, (level, stage) in enumerate(self._stages[position:], position + 1):
+            state = states[number]
+            if stage.kind == TAKE:
+                states[number] = [state[0] + 1]
+                goes_on[level] = goes_on[level] & (state[0] + 1 != stage.others[0])
+            elif stage.kind in (FILTER, WHILE, SKIP):
+                if stage.kind == SKIP:
+                    count = stage.others[0]
+                    is_wanted = (count >= 0) & (state[0] >= count)
+                    states[number] = [state[0] + 1]
+                else:
+                    (is_wanted,) = stage.apply([*element, *stage.others])
+                return self._if_wanted(
+                    is_wanted, number, stage, self._flat(states, goes_on), element
+                )
+            else:
+                results = stage.apply([*state, *element, *stage.others])
+                states[number], element = results[: len(state)], results[len(state) :]
+        states[0] = self._fold.apply([*states[0], *element, *self._fold.others])
+        return self._flat(states, goes_on)
+
+    def _if_wanted(
+        self,
+        is_wanted: tf.Tensor,
+        number: int,
+        stage: Stage,
+        carried: Sequence[tf.Tensor],
+        element: Sequence[tf.Tensor],
+    ) -> list[tf.Tensor]:
+        """Takes an element further if it is wanted; if it is not, the stage may end its pass."""
+
+        def leave_out() -> list[tf.Tensor]:
+            states, goes_on = self._structured([tf.identity(each) for each in carried])
+            if stage.kind == WHILE:
+                goes_on[self._stages[number - 1][0]] = tf.constant(False)
+            return self._flat(states, goes_on)
+
+        return list(tf.cond(is_wanted, lambda: self._advanced(number, carried, element), leave_out))
+
+    def _flat(
+        self, states: Sequence[Sequence[tf.Tensor]], goes_on: Mapping[int, tf.Tensor]
+    ) -> list[tf.Tensor]:
+        flags = [goes_on[level] for level in self._ending]
+        return [*(tensor for each in states for tensor in each), *flags]
+
+    def _structured(
+        self, carried: Sequence[tf.Tensor]
+    ) -> tuple[list[list[tf.Tensor]], dict[int, tf.Tensor]]:
+        remaining = iter(carried)
+        states = [[next(remaining) for _ in each] for each in self._starts]
+        return states, {level: next(remaining) for level in self._ending}
 
 
 def _settled(

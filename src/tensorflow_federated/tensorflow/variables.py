@@ -94,7 +94,7 @@ def _initial_value(options: dict[str, Any]) -> tf.Tensor:
         if drawn is not None:
             return drawn
     initial: Any = options["initial_value"]
-    value: Any = initial() if callable(initial) else initial
+    value: Any = keras_graphs.initial_value(initial) if callable(initial) else initial
     return tf.convert_to_tensor(value, options.get("dtype"))
 
 

@@ -30,7 +30,9 @@ from tensorflow_federated.learning.templates.learning_process import LearningPro
 
 
 def build_evaluation_client_work(
-    model: ModelSpec, metrics_process: templates.AggregationProcess
+    model: ModelSpec,
+    metrics_process: templates.AggregationProcess,
+    evaluate: ConcreteComputation | None = None,
 ) -> ClientWorkProcess:
     """Builds the client work that evaluates a model, reports metrics and sends an empty update.
 
@@ -41,15 +43,17 @@ def build_evaluation_client_work(
       model: the description of the model.
       metrics_process: aggregates the unfinalized metrics to the pair of the metrics of this round
         and of all rounds.
+      evaluate: the evaluation of one client, from weights and data to unfinalized metrics; a pass
+        of the model over all batches if None.
 
     Returns:
       The process.
     """
     data_type = SequenceType(model.batch_type)
-    evaluate = _local_evaluation(model, data_type)
+    evaluate_client = evaluate or _local_evaluation(model, data_type)
 
     def work(state: Any, weights: Any, client_data: Any) -> Any:
-        unfinalized = intrinsics.federated_map(evaluate, (weights, client_data))
+        unfinalized = intrinsics.federated_map(evaluate_client, (weights, client_data))
         output = metrics_process.next(state, unfinalized)
         current, total = output.result
         metrics = collections.OrderedDict(
