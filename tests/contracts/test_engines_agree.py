@@ -380,6 +380,25 @@ def loops_over_datasets() -> Call:
 weighted = tff.learning.algorithms.build_weighted_fed_avg
 unweighted = tff.learning.algorithms.build_unweighted_fed_avg
 
+
+def prox(model: Any, client: Any, server: Any) -> Any:
+    return tff.learning.algorithms.build_weighted_fed_prox(model, 0.5, client, server)
+
+
+def fed_sgd(model: Any, client: Any, server: Any) -> Any:
+    del client
+    return tff.learning.algorithms.build_fed_sgd(model, server)
+
+
+def scheduled(model: Any, client: Any, server: Any) -> Any:
+    del client
+    return tff.learning.algorithms.build_weighted_fed_avg_with_optimizer_schedule(
+        model, lambda round_num: 0.1, tff.learning.optimizers.build_sgdm, server
+    )
+
+
+mime = tff.learning.algorithms.build_weighted_mime_lite
+
 PROGRAMS: dict[str, Callable[[], Call]] = {
     "weighted FedAvg, Keras": lambda: training(weighted, keras_model_fn),
     "weighted FedAvg, Keras, pipelines": lambda: training(
@@ -393,6 +412,12 @@ PROGRAMS: dict[str, Callable[[], Call]] = {
         weighted, jax_model(metrics_fns=jax_metrics())
     ),
     "unweighted FedAvg, JAX": lambda: training(unweighted, jax_model()),
+    "FedProx, variables": lambda: training(prox, variable_model_fn),
+    "FedSGD, JAX": lambda: training(fed_sgd, jax_model()),
+    "MimeLite, Keras": lambda: training(mime, keras_model_fn),
+    "MimeLite, variables": lambda: training(mime, variable_model_fn),
+    "MimeLite, JAX": lambda: training(mime, jax_model()),
+    "FedAvg with schedule, Keras": lambda: training(scheduled, keras_model_fn),
     "evaluation, Keras": lambda: evaluation(keras_model_fn),
     "client work, variables": lambda: client_work(variable_model_fn),
     "client work, JAX": lambda: client_work(jax_model()),

@@ -20,6 +20,7 @@ LEARNING_PROCESS = (
     "get_hparams",
     "set_hparams",
 )
+TRAINING = ("initialize", "next", "get_model_weights", "get_hparams", "set_hparams")
 PART = ("initialize", "next", "get_hparams", "set_hparams")
 
 
@@ -34,6 +35,21 @@ def build(keras_model_fn, variable_model_fn, weights_type):
             keras_model_fn, build_sgdm(0.1, 0.5), build_sgdm(0.7, 0.9)
         ),
         "eval": lambda: algorithms.build_fed_eval(variable_model_fn),
+        "prox": lambda: algorithms.build_weighted_fed_prox(keras_model_fn, 0.5, build_sgdm(0.1)),
+        "prox unweighted": lambda: algorithms.build_unweighted_fed_prox(
+            keras_model_fn, 0.5, build_sgdm(0.1)
+        ),
+        "sgd": lambda: algorithms.build_fed_sgd(keras_model_fn),
+        "mime": lambda: algorithms.build_weighted_mime_lite(keras_model_fn, build_sgdm(0.1, 0.9)),
+        "mime unweighted": lambda: algorithms.build_unweighted_mime_lite(
+            keras_model_fn, build_sgdm(0.1, 0.9)
+        ),
+        "mime schedule": lambda: algorithms.build_mime_lite_with_optimizer_schedule(
+            keras_model_fn, lambda round_num: 0.1, build_sgdm(0.1, 0.9)
+        ),
+        "schedule": lambda: algorithms.build_weighted_fed_avg_with_optimizer_schedule(
+            keras_model_fn, lambda round_num: 0.1, build_sgdm
+        ),
         "client_work": lambda: templates.build_model_delta_client_work(
             keras_model_fn, build_sgdm(0.1), tff.learning.ClientWeighting.NUM_EXAMPLES
         ),
@@ -53,6 +69,13 @@ def build(keras_model_fn, variable_model_fn, weights_type):
         ("variable", LEARNING_PROCESS),
         ("momentum", LEARNING_PROCESS),
         ("eval", LEARNING_PROCESS),
+        ("prox", TRAINING),
+        ("prox unweighted", TRAINING),
+        ("sgd", TRAINING),
+        ("mime", TRAINING),
+        ("mime unweighted", TRAINING),
+        ("mime schedule", TRAINING),
+        ("schedule", TRAINING),
         ("client_work", PART),
         ("finalizer", PART),
         ("broadcast", ("initialize", "next")),

@@ -5,20 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
 from tensorflow_federated import aggregators
 from tensorflow_federated.core import errors
-from tensorflow_federated.core.types import TensorType
-from tensorflow_federated.learning import optimizers, templates
+from tensorflow_federated.learning import templates
+from tensorflow_federated.learning.algorithms import process_parts
+from tensorflow_federated.learning.algorithms.process_parts import ProcessParts
 from tensorflow_federated.learning.client_weighting import ClientWeighting
 from tensorflow_federated.learning.loop_implementation import LoopImplementation
 from tensorflow_federated.learning.metrics.metric_types import MetricsAggregatorType
 from tensorflow_federated.learning.metrics.summation import sum_then_finalize
-from tensorflow_federated.learning.models import local_loops
 from tensorflow_federated.learning.models.functional import FunctionalModel
+from tensorflow_federated.learning.models.local_loops import ModelSpec
 from tensorflow_federated.learning.optimizers.optimizer import Optimizer, check_optimizer
-from tensorflow_federated.learning.templates import arguments, composers
 
 _WEIGHTED = "tff.learning.algorithms.build_weighted_fed_avg"
 _UNWEIGHTED = "tff.learning.algorithms.build_unweighted_fed_avg"
@@ -124,30 +122,18 @@ def build_weighted_fed_avg(
     those of the datasets; the delta of Reddi et al. is final - initial, and its negative the
     gradient.
     """
-    if client_weighting is None:
-        client_weighting = ClientWeighting.NUM_EXAMPLES
-    arguments.check_client_weighting(client_weighting, _WEIGHTED)
-    if model_aggregator is None:
-        model_aggregator = aggregators.MeanFactory()
-    arguments.check_kind(
-        model_aggregator,
-        aggregators.WeightedAggregationFactory,
-        "model_aggregator",
-        _WEIGHTED,
-        "give a weighted one, as tff.aggregators.MeanFactory(), or use "
-        "tff.learning.algorithms.build_unweighted_fed_avg.",
-    )
-    return _build(
+    weighting = process_parts.weighting_or_default(client_weighting, _WEIGHTED)
+    parts = ProcessParts(
         _WEIGHTED,
         model_fn,
-        client_optimizer_fn,
-        server_optimizer_fn,
-        client_weighting,
+        process_parts.UNIT_DESCENT if server_optimizer_fn is None else server_optimizer_fn,
+        "server_optimizer_fn",
         model_distributor,
-        model_aggregator,
+        process_parts.weighted_mean(model_aggregator, "model_aggregator", _WEIGHTED),
         metrics_aggregator,
         loop_implementation,
     )
+    return _compose(parts, client_optimizer_fn, weighting)
 
 
 @errors.boundary
@@ -215,75 +201,36 @@ def build_unweighted_fed_avg(
 
     Source: as of `build_weighted_fed_avg`.
     """
-    if model_aggregator is None:
-        model_aggregator = aggregators.UnweightedMeanFactory()
-    arguments.check_kind(
-        model_aggregator,
-        aggregators.UnweightedAggregationFactory,
-        "model_aggregator",
-        _UNWEIGHTED,
-        "give an unweighted one, as tff.aggregators.UnweightedMeanFactory(), or use "
-        "tff.learning.algorithms.build_weighted_fed_avg.",
-    )
-    return _build(
+    parts = ProcessParts(
         _UNWEIGHTED,
         model_fn,
-        client_optimizer_fn,
-        server_optimizer_fn,
-        ClientWeighting.UNIFORM,
+        process_parts.UNIT_DESCENT if server_optimizer_fn is None else server_optimizer_fn,
+        "server_optimizer_fn",
         model_distributor,
-        aggregators.as_weighted_aggregator(model_aggregator),
+        process_parts.unweighted_mean(model_aggregator, "model_aggregator", _UNWEIGHTED),
         metrics_aggregator,
         loop_implementation,
     )
+    return _compose(parts, client_optimizer_fn, ClientWeighting.UNIFORM)
 
 
-def _build(
-    user: str,
-    model_fn: Callable[[], Any] | FunctionalModel,
-    client_optimizer: Optimizer[Any, Any, Any],
-    server_optimizer: Optimizer[Any, Any, Any] | None,
-    client_weighting: ClientWeighting,
-    model_distributor: templates.DistributionProcess | None,
-    model_aggregator: aggregators.WeightedAggregationFactory,
-    metrics_aggregator: MetricsAggregatorType | None,
-    loop_implementation: LoopImplementation,
+def _compose(
+    parts: ProcessParts, client_optimizer: Optimizer[Any, Any, Any], weighting: ClientWeighting
 ) -> templates.LearningProcess:
-    check_optimizer(client_optimizer, "client_optimizer_fn", user)
-    if server_optimizer is None:
-        server_optimizer = optimizers.build_sgdm(learning_rate=1.0)
-    check_optimizer(server_optimizer, "server_optimizer_fn", user)
-    arguments.check_distributor(model_distributor, user)
-    arguments.check_loop_implementation(loop_implementation, user)
-    arguments.check_metrics_aggregator(metrics_aggregator, sum_then_finalize, user)
-    model: Any = local_loops.describe_model(model_fn)
-    if model_distributor is None:
-        model_distributor = templates.build_broadcast_process(model.weights_type)
-    if isinstance(model_fn, FunctionalModel):
-        client_work = templates.build_functional_model_delta_client_work(
-            model=model,
-            optimizer=client_optimizer,
-            client_weighting=client_weighting,
-            metrics_aggregator=metrics_aggregator,
-            loop_implementation=loop_implementation,
+    optimizer = check_optimizer(client_optimizer, "client_optimizer_fn", parts.builder)
+
+    def build_work(
+        model: ModelSpec, metrics_aggregator: MetricsAggregatorType
+    ) -> templates.ClientWorkProcess:
+        if isinstance(parts.model_fn, FunctionalModel):
+            return templates.build_functional_model_delta_client_work(
+                model=model,
+                optimizer=optimizer,
+                client_weighting=weighting,
+                metrics_aggregator=metrics_aggregator,
+            )
+        return templates.build_model_delta_client_work(
+            model, optimizer, weighting, metrics_aggregator
         )
-    else:
-        client_work = templates.build_model_delta_client_work(
-            model,
-            client_optimizer,
-            client_weighting,
-            metrics_aggregator,
-            loop_implementation=loop_implementation,
-        )
-    worked: Any = client_work.next.type_signature.result
-    update_type = worked.result.member["update"]
-    aggregator = model_aggregator.create(update_type, TensorType(np.float32))
-    finalizer = templates.build_apply_optimizer_finalizer(server_optimizer, model.weights_type)
-    return composers.compose_as(
-        user.rpartition("build_")[2],
-        model.initial_weights,
-        model_distributor,
-        client_work,
-        aggregator,
-        finalizer,
-    )
+
+    return parts.compose(build_work)

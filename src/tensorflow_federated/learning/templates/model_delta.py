@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import collections
 from collections.abc import Callable
 from typing import Any
 
-from tensorflow_federated import templates
-from tensorflow_federated.core import errors, intrinsics, placements, tracing
-from tensorflow_federated.core.types import FederatedType
+from tensorflow_federated.core import errors
 from tensorflow_federated.learning import descriptions
 from tensorflow_federated.learning.client_weighting import ClientWeighting
-from tensorflow_federated.learning.local_steps.descent import Descent
+from tensorflow_federated.learning.local_steps.descent import Descent, TunedDescent
 from tensorflow_federated.learning.loop_implementation import LoopImplementation
 from tensorflow_federated.learning.metrics.metric_types import MetricsAggregatorType
 from tensorflow_federated.learning.metrics.summation import sum_then_finalize
 from tensorflow_federated.learning.models import local_loops
 from tensorflow_federated.learning.models.functional import FunctionalModel
 from tensorflow_federated.learning.models.local_loops import ModelSpec
-from tensorflow_federated.learning.optimizers import tracing as optimizer_tracing
 from tensorflow_federated.learning.optimizers.optimizer import Optimizer, check_optimizer
-from tensorflow_federated.learning.templates import arguments, local_training
+from tensorflow_federated.learning.templates import arguments, server_keeping, training_work
 from tensorflow_federated.learning.templates.client_works import ClientWorkProcess
 
 _NAME = "tff.learning.templates.build_model_delta_client_work"
@@ -89,45 +85,9 @@ def build_model_delta_client_work(
     arguments.check_loop_implementation(loop_implementation, _NAME)
     aggregate = arguments.check_metrics_aggregator(metrics_aggregator, sum_then_finalize, _NAME)
     model = local_loops.describe_model(model_fn)
-    training = local_training.build_local_training(model, Descent(optimizer), client_weighting)
-    trainable_type = model.weights_type["trainable"]
-    initialize_optimizer, get_hparams, _ = optimizer_tracing.trace_optimizer(
-        optimizer, trainable_type
-    )
-    hparams_type = get_hparams.type_signature.result
-    aggregate_metrics = aggregate(model.metric_finalizers, model.unfinalized_metrics_type)
-
-    def initialize() -> Any:
-        state = intrinsics.federated_eval(initialize_optimizer, placements.SERVER)
-        return intrinsics.federated_map(get_hparams, state)
-
-    def work(state: Any, weights: Any, client_data: Any) -> Any:
-        hparams = intrinsics.federated_broadcast(state)
-        trained = intrinsics.federated_map(training.train, (weights, hparams, client_data))
-        metrics = aggregate_metrics(trained.unfinalized_metrics)
-        return templates.MeasuredProcessOutput(
-            state,
-            trained.result,
-            intrinsics.federated_zip(collections.OrderedDict(train=metrics)),
-        )
-
-    def unchanged(hparams: Any) -> Any:
-        return hparams
-
-    def replaced(state: Any, hparams: Any) -> Any:
-        del state
-        return hparams
-
-    return ClientWorkProcess(
-        tracing.federated_computation(initialize),
-        tracing.federated_computation(
-            work,
-            FederatedType(hparams_type, placements.SERVER),
-            FederatedType(model.weights_type, placements.CLIENTS),
-            FederatedType(training.data_type, placements.CLIENTS),
-        ),
-        get_hparams_fn=tracing.federated_computation(unchanged, hparams_type),
-        set_hparams_fn=tracing.federated_computation(replaced, hparams_type, hparams_type),
+    keeping = server_keeping.Hyperparameters(optimizer, model.weights_type["trainable"])
+    return training_work.build_training_work(
+        model, TunedDescent(optimizer), keeping, client_weighting, aggregate
     )
 
 
@@ -187,27 +147,14 @@ def build_functional_model_delta_client_work(
             fix="give a `tff.learning.models.FunctionalModel`; or call "
             "`build_model_delta_client_work` with a function that makes a model.",
         )
-    work = build_model_delta_client_work(
-        model,
-        optimizer,
+    name = "tff.learning.templates.build_functional_model_delta_client_work"
+    optimizer = check_optimizer(optimizer, "optimizer", name)
+    arguments.check_client_weighting(client_weighting, name)
+    arguments.check_loop_implementation(loop_implementation, name)
+    return training_work.build_training_work(
+        local_loops.describe_model(model),
+        Descent(optimizer),
+        server_keeping.Nothing(),
         client_weighting,
-        metrics_aggregator,
-        loop_implementation=loop_implementation,
-    )
-
-    def initialize() -> Any:
-        return intrinsics.federated_value((), placements.SERVER)
-
-    def without_state(state: Any, weights: Any, client_data: Any) -> Any:
-        output: Any = work.next(work.initialize(), weights, client_data)
-        return templates.MeasuredProcessOutput(state, output.result, output.measurements)
-
-    parameters: Any = work.next.type_signature.parameter
-    _, weights_type, data_type = parameters
-    initialize_fn = tracing.federated_computation(initialize)
-    return ClientWorkProcess(
-        initialize_fn,
-        tracing.federated_computation(
-            without_state, initialize_fn.type_signature.result, weights_type, data_type
-        ),
+        arguments.check_metrics_aggregator(metrics_aggregator, sum_then_finalize, name),
     )

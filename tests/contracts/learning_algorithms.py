@@ -1,0 +1,172 @@
+"""The learning algorithms that the contract is about: a new one joins by a row in `ROWS`."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+import tensorflow_federated as tff
+from tensorflow_federated.core import portable
+
+NUM_FEATURES, NUM_LABELS, BATCH_SIZE = 3, 2, 4
+FRAMEWORKS = ("tensorflow", "jax")
+
+Build = Callable[[Any], tff.learning.templates.LearningProcess]
+"""From a model, a function that makes one or a functional one, to the process."""
+
+algorithms = tff.learning.algorithms
+
+
+def descent() -> Any:
+    return tff.learning.optimizers.build_sgdm(0.1)
+
+
+def momentum() -> Any:
+    return tff.learning.optimizers.build_sgdm(0.1, momentum=0.5)
+
+
+def halving(round_num: Any) -> Any:
+    """A schedule that TensorFlow and JAX trace alike."""
+    xp = portable.namespace_of(round_num)
+    return 0.4 * xp.pow(xp.asarray(0.5), xp.cast(round_num, np.float32))
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """An algorithm.
+
+    Attributes:
+      name: what it is called in test ids and golden files.
+      build: builds it with a model.
+      trains: whether it changes the model.
+      is_weighted: whether a client counts by its number of examples, so that one without, or one
+        whose update is not finite, counts for nothing.
+      frameworks: what models may be written in.
+    """
+
+    name: str
+    build: Build
+    trains: bool = True
+    is_weighted: bool = True
+    frameworks: tuple[str, ...] = FRAMEWORKS
+
+
+ROWS = (
+    Row("weighted FedAvg", lambda m: algorithms.build_weighted_fed_avg(m, descent(), momentum())),
+    Row(
+        "unweighted FedAvg",
+        lambda m: algorithms.build_unweighted_fed_avg(m, momentum()),
+        is_weighted=False,
+    ),
+    Row("weighted FedProx", lambda m: algorithms.build_weighted_fed_prox(m, 0.5, momentum())),
+    Row(
+        "unweighted FedProx",
+        lambda m: algorithms.build_unweighted_fed_prox(m, 0.5, descent(), momentum()),
+        is_weighted=False,
+    ),
+    Row("FedSGD", lambda m: algorithms.build_fed_sgd(m, momentum())),
+    Row("weighted MimeLite", lambda m: algorithms.build_weighted_mime_lite(m, momentum())),
+    Row(
+        "unweighted MimeLite",
+        lambda m: algorithms.build_unweighted_mime_lite(m, momentum(), descent()),
+        is_weighted=False,
+    ),
+    Row(
+        "MimeLite with schedule",
+        lambda m: algorithms.build_mime_lite_with_optimizer_schedule(m, halving, momentum()),
+    ),
+    Row(
+        "FedAvg with schedule",
+        lambda m: algorithms.build_weighted_fed_avg_with_optimizer_schedule(
+            m, halving, lambda rate: tff.learning.optimizers.build_sgdm(rate, momentum=0.5)
+        ),
+    ),
+    Row("evaluation", lambda m: algorithms.build_fed_eval(m), trains=False),
+)
+
+
+# The models: the same logistic regression.
+
+
+def first_weights() -> np.ndarray:
+    return np.linspace(-0.5, 0.5, NUM_FEATURES * NUM_LABELS, dtype=np.float32).reshape(
+        NUM_FEATURES, NUM_LABELS
+    )
+
+
+def keras_model_fn() -> Any:
+    import keras
+    import tensorflow as tf
+
+    kernel = keras.layers.Dense(
+        NUM_LABELS, kernel_initializer=lambda shape, dtype=None: first_weights()
+    )
+    return tff.learning.models.from_keras_model(
+        keras.Sequential([keras.layers.InputLayer(shape=(NUM_FEATURES,)), kernel]),
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
+        input_spec=(tf.TensorSpec([None, NUM_FEATURES]), tf.TensorSpec([None], tf.int32)),
+    )
+
+
+def jax_model() -> Any:
+    import jax
+    import jax.numpy as jnp
+
+    def loss(output: Any, label: Any, sample_weight: Any = None) -> Any:
+        del sample_weight
+        chosen = jnp.take_along_axis(jax.nn.log_softmax(output), label[:, None], axis=1)
+        return -jnp.mean(chosen)
+
+    return tff.learning.models.FunctionalModel(
+        initial_weights=([first_weights(), np.zeros(NUM_LABELS, np.float32)], []),
+        predict_on_batch_fn=jax.jit(lambda weights, x, training: x @ weights[0][0] + weights[0][1]),
+        loss_fn=loss,
+        metrics_fns=tff.learning.metrics.create_mean_metric_fns(
+            {
+                "accuracy": lambda labels, output: output.predictions.argmax(axis=1) == labels,
+                "loss": lambda labels, output: output.loss,
+            }
+        ),
+        input_spec=(
+            tff.TensorType(np.float32, [None, NUM_FEATURES]),
+            tff.TensorType(np.int32, [None]),
+        ),
+    )
+
+
+@functools.cache
+def process(row: Row, framework: str) -> tff.learning.templates.LearningProcess:
+    """The process of a row for a model of a framework, built once."""
+    return another_process(row, framework)
+
+
+def another_process(row: Row, framework: str) -> tff.learning.templates.LearningProcess:
+    """A process like `process(row, framework)` that nothing else uses."""
+    return row.build(keras_model_fn if framework == "tensorflow" else jax_model())
+
+
+# The clients.
+
+
+def client(seed: int, size: int) -> list[Any]:
+    """The batches of a client."""
+    generator = np.random.default_rng(seed)
+    x = generator.standard_normal((size, NUM_FEATURES)).astype(np.float32)
+    y = generator.integers(0, NUM_LABELS, size).astype(np.int32)
+    return [(x[i : i + BATCH_SIZE], y[i : i + BATCH_SIZE]) for i in range(0, size, BATCH_SIZE)]
+
+
+def cohort() -> list[Any]:
+    """Clients of 5, 0, 9 and 1 examples."""
+    return [client(seed, size) for seed, size in enumerate((5, 0, 9, 1))]
+
+
+def broken_client() -> list[Any]:
+    """A client whose features are not finite."""
+    [(x, y), *rest] = client(9, 6)
+    return [(np.where(x > 0, np.nan, x).astype(np.float32), y), *rest]
