@@ -13,6 +13,7 @@ from tensorflow_federated.learning.metrics.summation_process import SumThenFinal
 from tensorflow_federated.learning.models import local_loops
 from tensorflow_federated.learning.models.functional import FunctionalModel
 from tensorflow_federated.learning.templates import arguments, evaluation_work
+from tensorflow_federated.learning.templates.local_evaluation import build_local_evaluation
 
 _NAME = "tff.learning.algorithms.build_fed_eval"
 
@@ -96,5 +97,7 @@ def build_fed_eval(
         "fed_eval",
         model.initial_weights,
         model_distributor,
-        evaluation_work.build_evaluation_client_work(model, metrics_aggregation_process),
+        evaluation_work.build_evaluation_client_work(
+            build_local_evaluation(model), metrics_aggregation_process
+        ),
     )

@@ -17,6 +17,7 @@ from tensorflow_federated.learning.models import local_loops
 from tensorflow_federated.learning.models.functional import FunctionalModel
 from tensorflow_federated.learning.models.local_loops import ModelSpec
 from tensorflow_federated.learning.templates import arguments, composers, evaluation_work
+from tensorflow_federated.learning.templates.local_evaluation import build_local_evaluation
 
 _NAME = "tff.learning.algorithms.build_fed_multi_model_eval"
 _FROM_PROCESSES = "tff.learning.algorithms.build_fed_multi_model_eval_from_processes"
@@ -116,7 +117,7 @@ def _client_work(
     """The client works of the models as one, by letter."""
     works: dict[str, Any] = {
         letter: evaluation_work.build_evaluation_client_work(
-            model,
+            build_local_evaluation(model),
             processes[letter]
             or SumThenFinalizeFactory(model.metric_finalizers).create(
                 model.unfinalized_metrics_type

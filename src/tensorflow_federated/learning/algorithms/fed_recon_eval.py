@@ -124,11 +124,10 @@ def build_fed_recon_eval(
             spec.unfinalized_metrics_type
         )
     work = evaluation_work.build_evaluation_client_work(
-        spec,
-        metrics_aggregation_process,
         tracing.federated_computation(
             evaluate_client, spec.weights_type, SequenceType(spec.batch_type)
         ),
+        metrics_aggregation_process,
     )
     return evaluation_work.compose_evaluation(
         "fed_recon_eval", spec.initial_weights, model_distributor, work

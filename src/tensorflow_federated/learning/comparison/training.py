@@ -11,7 +11,6 @@ from tensorflow_federated import jax
 from tensorflow_federated.core import (
     errors,
     intrinsics,
-    local_intrinsics,
     placements,
     tracing,
     trees,
@@ -32,6 +31,7 @@ from tensorflow_federated.learning.models.model_weights import ModelWeights
 from tensorflow_federated.learning.optimizers.optimizer import Optimizer, check_optimizer
 from tensorflow_federated.learning.templates import arguments, local_training
 from tensorflow_federated.learning.templates.learning_process import LearningProcess
+from tensorflow_federated.learning.templates.local_evaluation import build_local_evaluation
 
 _NAME = "tff.learning.compare_with_centralized"
 
@@ -208,14 +208,7 @@ def _moved(weights: Any, update: Any) -> Any:
 
 def _build_evaluation(model: ModelSpec) -> Computation:
     """From weights and data of each client to the metrics of all."""
-    loop = local_loops.build_eval_loop(model)
-    data_type = SequenceType(model.batch_type)
-
-    def evaluate_one(weights: Any, data: Any) -> Any:
-        start = loop.initialize(weights, local_intrinsics.random_key())
-        return loop.finish(local_intrinsics.sequence_reduce(data, start, loop.step))
-
-    evaluate = tracing.federated_computation(evaluate_one, model.weights_type, data_type)
+    evaluate = build_local_evaluation(model)
     aggregate = sum_then_finalize(model.metric_finalizers, model.unfinalized_metrics_type)
 
     def evaluate_all(weights: Any, client_data: Any) -> Any:
@@ -224,7 +217,7 @@ def _build_evaluation(model: ModelSpec) -> Computation:
     return tracing.federated_computation(
         evaluate_all,
         FederatedType(model.weights_type, placements.CLIENTS),
-        FederatedType(data_type, placements.CLIENTS),
+        FederatedType(SequenceType(model.batch_type), placements.CLIENTS),
     )
 
 

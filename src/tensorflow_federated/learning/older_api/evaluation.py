@@ -7,15 +7,15 @@ from collections.abc import Callable
 from typing import Any
 
 from tensorflow_federated import templates
-from tensorflow_federated.core import errors, intrinsics, local_intrinsics, placements, tracing
+from tensorflow_federated.core import errors, intrinsics, placements, tracing
 from tensorflow_federated.core.computations import Computation
 from tensorflow_federated.core.types import FederatedType, SequenceType
 from tensorflow_federated.learning import templates as learning_templates
 from tensorflow_federated.learning.metrics.metric_types import MetricsAggregatorType
 from tensorflow_federated.learning.metrics.summation import sum_then_finalize
-from tensorflow_federated.learning.models import local_loops
 from tensorflow_federated.learning.older_api import keras_models, models, processes
 from tensorflow_federated.learning.templates import arguments
+from tensorflow_federated.learning.templates.local_evaluation import build_local_evaluation
 
 _NAME = "tff.learning.build_federated_evaluation"
 
@@ -61,15 +61,8 @@ def build_federated_evaluation(
         )
         aggregate = aggregator(spec.metric_finalizers, spec.unfinalized_metrics_type)
     broadcast = broadcast_process or learning_templates.build_broadcast_process(spec.weights_type)
-    _check_no_state(broadcast)
-    loop = local_loops.build_eval_loop(spec)
-    data_type = SequenceType(spec.batch_type)
-
-    def evaluate_client(weights: Any, data: Any) -> Any:
-        start = loop.initialize(weights, local_intrinsics.random_key())
-        return loop.finish(local_intrinsics.sequence_reduce(data, start, loop.step))
-
-    evaluate = tracing.federated_computation(evaluate_client, spec.weights_type, data_type)
+    check_no_state(broadcast, _NAME)
+    evaluate = build_local_evaluation(spec)
 
     def federated_evaluation(server_model_weights: Any, federated_dataset: Any) -> Any:
         sent: Any = broadcast.next(broadcast.initialize(), server_model_weights)
@@ -82,15 +75,21 @@ def build_federated_evaluation(
     return tracing.federated_computation(
         federated_evaluation,
         FederatedType(spec.weights_type, placements.SERVER),
-        FederatedType(data_type, placements.CLIENTS),
+        FederatedType(SequenceType(spec.batch_type), placements.CLIENTS),
     )
 
 
-def _check_no_state(broadcast: templates.MeasuredProcess) -> None:
+def check_no_state(broadcast: templates.MeasuredProcess, user: str) -> None:
+    """Checks that a broadcast has no state, for an evaluation that keeps none.
+
+    Raises:
+      OlderArgumentError: if it has one.
+    """
     state: Any = broadcast.initialize.type_signature.result
     if str(state.member) != "<>":
         raise processes.OlderArgumentError(
-            f"`{_NAME}` keeps no state for a broadcast.",
+            f"`{user}` keeps no state for a broadcast.",
             problems=[f"broadcast_process: the state is {state}"],
-            fix="use `tff.learning.algorithms.build_fed_eval(model_fn, model_distributor=...)`.",
+            fix="give `model_distributor` to today's process, which keeps one: see "
+            "`tff.learning.algorithms`.",
         )

@@ -211,7 +211,7 @@ class _Parts:
         )
         broadcast = self._broadcast or learning_templates.build_broadcast_process(weights_type)
         aggregation = self._aggregation or self._made_aggregation(weights_type["trainable"])
-        initialize = _initialize(spec, finalizer, aggregation, broadcast)
+        initialize = build_initialize(spec, finalizer, aggregation, broadcast)
         if isinstance(model, keras_models.WithoutLoss):
             return _ProcessWithoutLoss(initialize, model)
         work = training_work.build_training_work(
@@ -221,7 +221,9 @@ class _Parts:
             self._weighting_of(model),
             self._metrics_of(model),
         )
-        return OlderProcess(initialize, _next(initialize, work, finalizer, aggregation, broadcast))
+        return OlderProcess(
+            initialize, build_next(initialize, work, finalizer, aggregation, broadcast)
+        )
 
     def _made_aggregation(self, update_type: Any) -> templates.AggregationProcess:
         factory = self._factory or aggregators.MeanFactory()
@@ -262,12 +264,14 @@ def described(model_fn: Any) -> tuple[ModelSpec, Any]:
     return spec, model
 
 
-def _initialize(
+def build_initialize(
     spec: ModelSpec,
     finalizer: learning_templates.FinalizerProcess,
     aggregation: templates.AggregationProcess,
     broadcast: templates.MeasuredProcess,
 ) -> Computation:
+    """Puts the first state together: ``( -> ServerState@SERVER)``."""
+
     def initialize() -> Any:
         return intrinsics.federated_zip(
             ServerState(
@@ -281,13 +285,26 @@ def _initialize(
     return tracing.federated_computation(initialize)
 
 
-def _next(
+def build_next(
     initialize: Computation,
     work: Any,
     finalizer: learning_templates.FinalizerProcess,
     aggregation: Any,
     broadcast: templates.MeasuredProcess,
 ) -> Computation:
+    """Puts a round together, which gives the pair of the next state and of the metrics.
+
+    Args:
+      initialize: see `build_initialize`.
+      work: the client work, without a state; it measures `train`.
+      finalizer: as of today's algorithms, like the other parts.
+      aggregation: the aggregation of the updates, with weights.
+      broadcast: brings the model to the clients.
+
+    Returns:
+      The computation.
+    """
+
     def next_round(server_state: Any, federated_dataset: Any) -> Any:
         sent = broadcast.next(server_state.model_broadcast_state, server_state.model)
         worked = work.next(work.initialize(), sent.result, federated_dataset)

@@ -8,17 +8,13 @@ from typing import Any
 import numpy as np
 
 from tensorflow_federated import aggregators, templates
-from tensorflow_federated.core import intrinsics, local_intrinsics, placements, tracing
-from tensorflow_federated.core.computations import Computation, ConcreteComputation
+from tensorflow_federated.core import intrinsics, placements, tracing
+from tensorflow_federated.core.computations import Computation
 from tensorflow_federated.core.types import (
     FederatedType,
-    SequenceType,
     StructWithPythonType,
     TensorType,
-    Type,
 )
-from tensorflow_federated.learning.models import local_loops
-from tensorflow_federated.learning.models.local_loops import ModelSpec
 from tensorflow_federated.learning.templates import composers
 from tensorflow_federated.learning.templates.client_works import ClientResult, ClientWorkProcess
 from tensorflow_federated.learning.templates.distributors import (
@@ -30,9 +26,7 @@ from tensorflow_federated.learning.templates.learning_process import LearningPro
 
 
 def build_evaluation_client_work(
-    model: ModelSpec,
-    metrics_process: templates.AggregationProcess,
-    evaluate: ConcreteComputation | None = None,
+    evaluate: Computation, metrics_process: templates.AggregationProcess
 ) -> ClientWorkProcess:
     """Builds the client work that evaluates a model, reports metrics and sends an empty update.
 
@@ -40,20 +34,19 @@ def build_evaluation_client_work(
     total_rounds_metrics=...>>``.
 
     Args:
-      model: the description of the model.
+      evaluate: the evaluation of one client, ``(<W,D*> -> M)``, from model weights and data to
+        unfinalized metrics.
       metrics_process: aggregates the unfinalized metrics to the pair of the metrics of this round
         and of all rounds.
-      evaluate: the evaluation of one client, from weights and data to unfinalized metrics; a pass
-        of the model over all batches if None.
 
     Returns:
       The process.
     """
-    data_type = SequenceType(model.batch_type)
-    evaluate_client = evaluate or _local_evaluation(model, data_type)
+    parameter: Any = evaluate.type_signature.parameter
+    weights_type, data_type = parameter
 
     def work(state: Any, weights: Any, client_data: Any) -> Any:
-        unfinalized = intrinsics.federated_map(evaluate_client, (weights, client_data))
+        unfinalized = intrinsics.federated_map(evaluate, (weights, client_data))
         output = metrics_process.next(state, unfinalized)
         current, total = output.result
         metrics = collections.OrderedDict(
@@ -69,7 +62,7 @@ def build_evaluation_client_work(
         tracing.federated_computation(
             work,
             initialize_fn.type_signature.result,
-            FederatedType(model.weights_type, placements.CLIENTS),
+            FederatedType(weights_type, placements.CLIENTS),
             FederatedType(data_type, placements.CLIENTS),
         ),
     )
@@ -108,14 +101,3 @@ def compose_evaluation(
         aggregators.MeanFactory().create(update_type, TensorType(np.float32)),
         build_identity_finalizer(weights_type, update_type),
     )
-
-
-def _local_evaluation(model: ModelSpec, data_type: Type) -> ConcreteComputation:
-    """The evaluation of one client: from weights and data to unfinalized metrics."""
-    loop = local_loops.build_eval_loop(model)
-
-    def evaluate(weights: Any, data: Any) -> Any:
-        start = loop.initialize(weights, local_intrinsics.random_key())
-        return loop.finish(local_intrinsics.sequence_reduce(data, start, loop.step))
-
-    return tracing.federated_computation(evaluate, model.weights_type, data_type)

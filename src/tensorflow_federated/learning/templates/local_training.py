@@ -100,7 +100,7 @@ def _client_weight(
     weight_type = finished_type["num_examples"]
     if of_metrics is not None:
         weight_type = of_metrics.type_signature.result
-        _check_weight_type(weight_type)
+        check_weight_type(weight_type)
     checked = jax.portable_computation(unless_bad, weight_type, finished_type["has_non_finite"])
 
     def weigh(finished: Any, has_non_finite: Any) -> Any:
@@ -112,7 +112,12 @@ def _client_weight(
     return weigh
 
 
-def _check_weight_type(weight_type: Type) -> None:
+def check_weight_type(weight_type: Type) -> None:
+    """Checks that a function of the user weighs a client with a number.
+
+    Raises:
+      TypeMismatchError: if it gives something else.
+    """
     if isinstance(weight_type, TensorType) and weight_type.shape == ():
         return
     raise errors.TypeMismatchError(
