@@ -98,6 +98,7 @@ def test_a_model_names_what_does_not_fit(process: Any, digits: Any):
     assert all(line.startswith("argument.client_data[0][*]") for line in caught.value.problems)
 
 
+@pytest.mark.slow
 def test_data_of_clients_is_read_and_trained_on_without_tensorflow(
     run_python: Callable[..., str], repository: pathlib.Path
 ):

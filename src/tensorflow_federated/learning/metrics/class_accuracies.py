@@ -77,7 +77,6 @@ def _shown(sizes: tuple[int | None, ...]) -> str:
 def _warn(metric_class: type[Any], labels: str, predictions: str, mended: str) -> None:
     if metric_class in _TOLD:
         return
-    _TOLD.add(metric_class)
     told = errors.FederatedError(
         f"for Keras 3 the predictions of the metric `{metric_class.__name__}` have a dimension too "
         "many.",
@@ -89,3 +88,5 @@ def _warn(metric_class: type[Any], labels: str, predictions: str, mended: str) -
         fix=f"reshape the predictions to {mended.replace('?', '-1')} in `update_state`.",
     )
     warnings.warn(str(told), MetricShapeWarning, stacklevel=2)
+    # Not before: where warnings are errors, each attempt is one.
+    _TOLD.add(metric_class)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import collections
 import os
-import pathlib
 from collections.abc import Mapping
 
 import numpy as np
@@ -12,6 +11,7 @@ import numpy as np
 from tensorflow_federated.simulation.datasets import (
     download,
     in_memory,
+    published_splits,
     sql_client_data,
     sql_database,
 )
@@ -91,28 +91,7 @@ def _load_data(
     """Loads the data set from any source of this layout."""
     prefix = "digits_only" if only_digits else "all"
     splits = (f"{prefix}_train", f"{prefix}_test")
-
-    def check(path: pathlib.Path) -> None:
-        database = sql_database.SqlDatabase(path)
-        database.check_layout()
-        database.check_splits(splits)
-
-    def prepare(path: pathlib.Path) -> None:
-        check(path)
-        database = sql_database.SqlDatabase(path)
-        database.check_integrity()
-        if not database.has_index():
-            database.add_index()
-
-    def check_download(path: pathlib.Path) -> None:
-        database = sql_database.SqlDatabase(path)
-        database.check_layout()
-        database.check_sizes(sizes)
-
-    path = download.get_file(source, check, prepare, check_download, cache_dir)
-    database = sql_database.SqlDatabase(path)
-    train, test = (sql_client_data.SqlClientData(database, split, _FEATURES) for split in splits)
-    return train, test
+    return published_splits.load_splits(source, sizes, splits, _FEATURES, cache_dir)
 
 
 def get_synthetic() -> in_memory.TestClientData:
