@@ -108,6 +108,7 @@ def test_an_update_without_predictions_says_so():
         update((tf.constant(0.0), tf.constant(0.0)), LABELS, LABELS)
 
 
+@pytest.mark.slow
 def test_they_work_with_keras_on_jax_and_without_tensorflow(run_python):
     printed = run_python(
         """

@@ -96,6 +96,7 @@ def test_a_finalizer_of_an_object():
     assert aggregate([{"m": [1.0, 2.0]}, {"m": [2.0, 2.0]}]) == {"m": 0.75}
 
 
+@pytest.mark.slow
 def test_both_generations_report_the_same_of_many_clients():
     import keras
 
@@ -145,6 +146,7 @@ def test_held_values_are_numbers():
     assert tf.reduce_sum(held) == 3.0
 
 
+@pytest.mark.slow
 def test_counters_are_metrics_of_the_generation_that_is_chosen(run_python):
     printed = run_python(
         """

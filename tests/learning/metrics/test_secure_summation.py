@@ -118,6 +118,13 @@ def test_default_ranges_may_be_given_as_they_are(tuned):
     assert process.next.type_signature == tuned.next.type_signature
 
 
+def test_small_integers_are_summed_in_ranges_of_their_own():
+    factory = metrics.SecureSumFactory(OD(a=(0, 100)))
+    process = factory.create(tff.to_type(OD(a=np.uint8)))
+    output = process.next(process.initialize(), [OD(a=np.uint8(20)), OD(a=np.uint8(200))])
+    assert output.result["a"] == np.uint8(120)
+
+
 def test_tuples_and_no_metrics():
     pairs = metrics.SecureSumFactory().create(tff.to_type(OD(f=(np.int32, np.int32))))
     assert pairs.next(pairs.initialize(), [OD(f=(1, 2)), OD(f=(3, 4))]).result == OD(f=(4, 6))
@@ -127,6 +134,12 @@ def test_tuples_and_no_metrics():
 
 def wrong_range(**ranges: Any) -> Any:
     return lambda: metrics.SecureSumFactory(OD(ranges)).create(UNFINALIZED_TYPE)
+
+
+def estimation() -> Any:
+    return tff.aggregators.PrivateQuantileEstimationProcess.no_noise(
+        initial_estimate=1.0, target_quantile=0.5, learning_rate=1.0
+    )
 
 
 WRONG = {
@@ -143,6 +156,14 @@ WRONG = {
     "upper bound first": (wrong_range(b=(5, 1)), ValueError),
     "one range too many": (wrong_range(a=[(0.0, 1.0)] * 3, c=(1, 2)), ValueError),
     "a range for several": (wrong_range(a=OD(x=(0.0, 1.0))), TypeError),
+    "estimated by two processes": (
+        wrong_range(a=[(None, estimation()), (None, estimation())]),
+        ValueError,
+    ),
+    "the default range of small integers": (
+        lambda: metrics.SecureSumFactory().create(tff.to_type(OD(a=np.uint8, b=np.int16))),
+        ValueError,
+    ),
     "estimated in one round": (
         lambda: metrics.secure_sum_then_finalize(
             FINALIZERS,

@@ -14,7 +14,7 @@ import tensorflow as tf
 from tensorflow_federated.core import contexts as context_stack
 from tensorflow_federated.execution import contexts
 from tensorflow_federated.learning import models, optimizers
-from tensorflow_federated.learning.local_steps.descent import Descent
+from tensorflow_federated.learning.local_steps.descent import TunedDescent
 from tensorflow_federated.learning.models import local_loops
 
 SPEC = (tf.TensorSpec([None, 3], tf.float32), tf.TensorSpec([None, 1], tf.float32))
@@ -102,7 +102,7 @@ class Training:
     def __init__(self, model_fn: Any, optimizer: Any = None) -> None:
         self.optimizer = optimizer or optimizers.build_sgdm(0.1)
         self.spec = local_loops.describe_model(model_fn)
-        self.loop = local_loops.build_train_loop(self.spec, Descent(self.optimizer))
+        self.loop = local_loops.build_train_loop(self.spec, TunedDescent(self.optimizer))
 
     def run(self, batches: Any, weights: Any = None, key: tuple[int, int] = (1, 2)) -> Any:
         """What a client sends after training on the batches."""

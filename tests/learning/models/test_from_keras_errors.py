@@ -54,6 +54,16 @@ def test_not_a_loss(fails, loss):
     fails(TypeError, loss=loss)
 
 
+def test_a_loss_for_each_example(fails):
+    fails(ValueError, loss=MSE(reduction=None))
+
+
+def test_a_stateful_layer_and_batches_of_any_size(fails):
+    network = keras.Sequential([keras.layers.LSTM(2, stateful=True)], name="network")
+    spec = (tf.TensorSpec([None, 2, 3]), tf.TensorSpec([None, 2]))
+    fails(ValueError, keras_model=network, input_spec=spec)
+
+
 def test_more_losses_than_outputs(fails):
     fails(ValueError, loss=[MSE(), MSE()])
 

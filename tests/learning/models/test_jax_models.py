@@ -130,8 +130,14 @@ def trained_by_hand(batches, learning_rate):
     return kernel, bias
 
 
+# One seed is enough to see a mistake; the others are slow tests.
+SEEDS = pytest.mark.parametrize(
+    "seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (1, 2))]
+)
+
+
 @pytest.mark.usefixtures("engine")
-@pytest.mark.parametrize("seed", [0, 1, 2])
+@SEEDS
 def test_federated_averaging_is_that_of_the_paper(seed):
     data = clients(seed)
     process = tff.learning.algorithms.build_weighted_fed_avg(softmax(), sgd())
@@ -144,6 +150,7 @@ def test_federated_averaging_is_that_of_the_paper(seed):
         np.testing.assert_allclose(weights[index], expected, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_models_with_metrics_are_trained_by_workers():
     data = batched(clients(0))
     process = tff.learning.algorithms.build_weighted_fed_avg(softmax(), sgd())
@@ -170,7 +177,7 @@ def weights_of(state):
         tff.learning.algorithms.build_unweighted_fed_avg,
     ],
 )
-@pytest.mark.parametrize("seed", [0, 1, 2])
+@SEEDS
 def test_training_is_that_of_the_same_model_in_tensorflow(build, seed):
     data = batched(clients(seed))
     results: list[tuple[Any, Any]] = []
@@ -467,6 +474,7 @@ def test_metrics_by_hand_in_dicts():
     assert metrics["sum"] == metrics["total"] == sum(int(y.sum()) for _, y in data)
 
 
+@pytest.mark.slow
 def test_it_runs_without_tensorflow(run_python):
     printed = run_python(
         """

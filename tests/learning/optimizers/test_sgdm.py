@@ -13,6 +13,25 @@ import tensorflow_federated as tff
 build_sgdm = tff.learning.optimizers.build_sgdm
 
 
+@pytest.mark.parametrize(
+    ("optimizer", "text"),
+    [
+        (build_sgdm(1.0), "build_sgdm(learning_rate=1.0)"),
+        (
+            build_sgdm(0.1, 0.9, nesterov=True),
+            "build_sgdm(learning_rate=0.1, momentum=0.9, nesterov=True)",
+        ),
+        (
+            tff.learning.optimizers.build_adamw(0.1),
+            "build_adamw(learning_rate=0.1, beta_1=0.9, beta_2=0.999, epsilon=1e-07, "
+            "weight_decay=0.004)",
+        ),
+    ],
+)
+def test_an_optimizer_is_shown_as_it_is_built(optimizer, text):
+    assert repr(optimizer) == text
+
+
 def floats(values):
     return np.array(values, np.float32)
 

@@ -170,7 +170,8 @@ def _constructed(constructor: Any) -> Any:
         raise errors.ModelValueError(
             f"{_NAME} needs metrics whose variables are there when they are made.",
             problems=unbuilt,
-            fix="report such a metric with `tff.learning.models.from_keras_model`.",
+            fix="report such a metric with `tff.learning.models.from_keras_model` or "
+            "`functional_model_from_keras`, which know what the model predicts.",
         )
     for metric in named.values():
         class_accuracies.prepared(metric)

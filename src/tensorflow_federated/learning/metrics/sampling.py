@@ -5,20 +5,11 @@ from __future__ import annotations
 import functools
 from typing import Any
 
-import numpy as np
-
 from tensorflow_federated import aggregators, templates
-from tensorflow_federated.core import (
-    errors,
-    intrinsics,
-    local_intrinsics,
-    placements,
-    tracing,
-    type_trees,
-)
+from tensorflow_federated.aggregators import parameters, sampling
+from tensorflow_federated.core import errors, intrinsics, placements, tracing, type_trees
 from tensorflow_federated.core.computations import ConcreteComputation
 from tensorflow_federated.core.types import FederatedType, TensorType, Type
-from tensorflow_federated.learning import descriptions
 from tensorflow_federated.learning.metrics import finalization, polymorphism
 from tensorflow_federated.learning.metrics.metric_types import AnyMetricFinalizers
 
@@ -54,7 +45,8 @@ def finalize_then_sample(
     Raises:
       MetricFinalizersError: if the finalizers are no functions, or the type no named structure.
       MetricNamesError: if the names of the finalizers and of the metrics differ.
-      SampleSizeError: if `sample_size` is no positive integer.
+      TypeMismatchError: if `sample_size` is no integer.
+      AggregatorError: if it is not positive.
       MissingExtraError: if TensorFlow is not installed.
 
     Examples:
@@ -72,7 +64,7 @@ def finalize_then_sample(
     computation is a concrete one, and wrong arguments are an error at once.
     """
     finalization.check_finalizers(metric_finalizers, _NAME)
-    checked_size = _check_sample_size(sample_size, _NAME)
+    checked_size = parameters.check_integer(sample_size, "sample_size", at_least=1)
     return polymorphism.of_clients_metrics(
         functools.partial(_build, metric_finalizers, checked_size),
         local_unfinalized_metrics_type,
@@ -117,9 +109,10 @@ class FinalizeThenSampleFactory(aggregators.UnweightedAggregationFactory):
           sample_size: the largest number of clients in a sample.
 
         Raises:
-          SampleSizeError: if it is no positive integer.
+          TypeMismatchError: if it is no integer.
+          AggregatorError: if it is not positive.
         """
-        self._sample_size = _check_sample_size(sample_size, _FACTORY_NAME)
+        self._sample_size = parameters.check_integer(sample_size, "sample_size", at_least=1)
 
     @errors.boundary
     def create(  # pyright: ignore[reportIncompatibleMethodOverride]  # the names are TFF's
@@ -147,7 +140,7 @@ class FinalizeThenSampleFactory(aggregators.UnweightedAggregationFactory):
         sample = _Sample(
             metric_finalizers, local_unfinalized_metrics_type, self._sample_size, _FACTORY_NAME
         )
-        empty, merge = sample.empty, sample.merge
+        empty, merge = sample.sampler.empty, sample.sampler.merge
 
         def initialize() -> Any:
             return intrinsics.federated_eval(empty, placements.SERVER)
@@ -165,7 +158,7 @@ class FinalizeThenSampleFactory(aggregators.UnweightedAggregationFactory):
             tracing.federated_computation(initialize),
             tracing.federated_computation(
                 next_fn,
-                FederatedType(sample.reservoir_type, placements.SERVER),
+                FederatedType(sample.sampler.reservoir_type, placements.SERVER),
                 FederatedType(sample.unfinalized_type, placements.CLIENTS),
             ),
         )
@@ -194,36 +187,15 @@ class _Sample:
         self.unfinalized_type = finalization.check_unfinalized_type(
             finalizers, unfinalized_type, user
         )
-        finalize = finalization.build_finalize_computation(finalizers, self.unfinalized_type)
-        member_type: Type = finalize.type_signature.result
+        self._finalize = finalization.build_finalize_computation(finalizers, self.unfinalized_type)
+        member_type: Type = self._finalize.type_signature.result
         _check_known_shapes(member_type, user)
-        try:
-            from tensorflow_federated.learning.metrics import reservoirs
-        except ModuleNotFoundError as error:
-            raise errors.missing_extra("tensorflow", f"`{user}`") from error
-
-        def numbered(unfinalized: Any) -> Any:
-            key = local_intrinsics.random_key()
-            return draw(key), finalize(unfinalized)
-
-        draw = reservoirs.build_draw(TensorType(np.int64, [2]))
-        self._numbered = tracing.federated_computation(numbered, self.unfinalized_type)
-        number_type: Type = draw.type_signature.result
-        self.reservoir_type = reservoirs.type_of(member_type)
-        self.empty = reservoirs.build_empty(member_type)
-        self.merge = reservoirs.build_merge(member_type, size)
-        self._accumulate = reservoirs.build_accumulate(member_type, number_type, size)
-        self._report = reservoirs.build_report(member_type)
-        self._count_non_finite = reservoirs.build_count_non_finite(member_type)
+        self.sampler = sampling.Sampler(member_type, size, user)
 
     def drawn(self, unfinalized: Any) -> tuple[Any, Any]:
         """The reservoir of a round, and how many clients have non-finite numbers in each leaf."""
-        numbered: Any = intrinsics.federated_map(self._numbered, unfinalized)
-        reservoir = intrinsics.federated_aggregate(
-            numbered, self.empty(), self._accumulate, self.merge, self._report
-        )
-        non_finite = intrinsics.federated_map(self._count_non_finite, numbered[1])
-        return reservoir, intrinsics.federated_sum(non_finite)
+        finalized = intrinsics.federated_map(self._finalize, unfinalized)
+        return self.sampler.draw(finalized), self.sampler.count_non_finite(finalized)
 
 
 def _check_known_shapes(member_type: Type, user: str) -> None:
@@ -242,25 +214,3 @@ def _check_known_shapes(member_type: Type, user: str) -> None:
             signature=member_type.compact_representation(),
             fix="return tensors whose shape does not depend on the data.",
         )
-
-
-class SampleSizeError(errors.FederatedError, ValueError, known_as="ValueError"):
-    """The size of a sample is not positive.
-
-    Fails: `tff.learning.metrics.FinalizeThenSampleFactory(sample_size=0)`.
-    Mended: `tff.learning.metrics.FinalizeThenSampleFactory(sample_size=100)`.
-    """
-
-
-def _check_sample_size(sample_size: Any, user: str) -> int:
-    kind = errors.TypeMismatchError if not isinstance(sample_size, int) else SampleSizeError
-    if kind is errors.TypeMismatchError or sample_size <= 0:
-        raise kind(
-            f"`{user}` needs the number of clients in a sample.",
-            problems=[
-                "sample_size: expected a positive integer, got "
-                f"{descriptions.described(sample_size)}"
-            ],
-            fix="for example `sample_size=100`.",
-        )
-    return sample_size

@@ -196,7 +196,7 @@ def _build(
 
 def _process(struct_type: StructType, ranges: list[MetricRange]) -> templates.AggregationProcess:
     """The process that sums each group of tensors by an aggregator of its own."""
-    groups = value_ranges.grouped(struct_type, ranges)
+    groups = value_ranges.grouped(struct_type, ranges, user=_FACTORY_NAME)
 
     def group(unfinalized: Any) -> Any:
         leaves = list(_leaves(unfinalized, struct_type))

@@ -60,7 +60,8 @@ class SumThenFinalizeFactory(aggregators.UnweightedAggregationFactory):
         Args:
           metric_finalizers: the finalizers by name, or one function from all unfinalized metrics
             to all finalized ones; see `tff.learning.metrics.MetricFinalizersType`.
-          initial_unfinalized_metrics: what the sums over all rounds start from; zeros if None.
+          initial_unfinalized_metrics: what the sums over all rounds start from, in any mapping;
+            zeros if None. TFF refuses what is no `OrderedDict`.
           inner_summation_factory: how the clients' values are summed; `tff.aggregators.SumFactory`
             if None.
 

@@ -8,6 +8,8 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeAlias
 
+import numpy as np
+
 from tensorflow_federated import aggregators, templates
 from tensorflow_federated.core import dtypes, errors, type_trees, types
 from tensorflow_federated.core.types import StructType, TensorType, Type
@@ -151,10 +153,14 @@ class MetricRange:
     dtype: str
 
     @property
+    def is_estimated(self) -> bool:
+        """Whether the range is estimated from round to round."""
+        return isinstance(self.upper, templates.EstimationProcess)
+
+    @property
     def key(self) -> str:
         """Names the tensors that are summed together: those of one range and one dtype."""
-        is_estimated = isinstance(self.upper, templates.EstimationProcess)
-        upper = "default_estimation_process" if is_estimated else self.upper
+        upper = "default_estimation_process" if self.is_estimated else self.upper
         return f"{self.lower}/{upper}/{self.dtype}"
 
 
@@ -219,6 +225,13 @@ class _Reading:
         lower, upper = default
         if given is not None and self._is_range(given, value_type, path):
             lower, upper = given
+        elif given is None and dtypes.is_integer(value_type.dtype):
+            limits = np.iinfo(value_type.dtype)
+            if not limits.min <= lower < upper <= limits.max:
+                self.wrong_values.append(
+                    f"{_shown(path)}: needs a range, for the default one, from {lower} to {upper}, "
+                    f"is larger than that of {value_type}; or report it as int32"
+                )
         yield MetricRange(lower, upper, value_type.dtype.name)
 
     def _elements(self, names: list[str | None], given: Any, path: Path) -> list[Any]:
@@ -292,14 +305,31 @@ def _shown(path: Path) -> str:
     return "metrics" + "".join(path)
 
 
-def grouped(unfinalized_type: StructType, ranges: list[MetricRange]) -> dict[str, list[int]]:
+def grouped(
+    unfinalized_type: StructType, ranges: list[MetricRange], *, user: str
+) -> dict[str, list[int]]:
     """The positions of the tensors that are summed together, by the key of their range.
 
     The groups come in the order in which TensorFlow visits the tensors: names are sorted.
+
+    Raises:
+      MetricRangeValueError: if the ranges of one group are estimated by different processes.
     """
     groups: collections.OrderedDict[str, list[int]] = collections.OrderedDict()
     for position in _visited(unfinalized_type, iter(range(len(ranges)))):
         groups.setdefault(ranges[position].key, []).append(position)
+    counts = {
+        key: len({id(ranges[each].upper) for each in positions if ranges[each].is_estimated})
+        for key, positions in groups.items()
+    }
+    mixed = [f"{key}: {count} processes" for key, count in counts.items() if count > 1]
+    if mixed:
+        raise MetricRangeValueError(
+            f"`{user}` cannot estimate the ranges of these metrics apart.",
+            problems=mixed,
+            signature=unfinalized_type.compact_representation(),
+            fix="give all metrics of one dtype the same process, or bounds to all but one.",
+        )
     return groups
 
 

@@ -94,11 +94,8 @@ def wrap_keras_model(
     named = _checked_metrics(metrics)
     from tensorflow_federated.learning.models import keras_model as keras_models
 
-    def predictions() -> Any:
-        return keras_model(keras_models.arrange_inputs(keras_model, _keras_inputs(specs)))
-
     for metric in named.values():
-        ensure_metric_built(metric, specs, predictions)
+        ensure_metric_built(metric, specs, lambda: symbolic_predictions(keras_model, specs))
     names = sorted(loss) if isinstance(loss, Mapping) else None
     given = input_spec if frameworks.keras_is_on_jax() else specs
     return keras_models.KerasModel(keras_model, losses, weights, names, given, named)
@@ -201,7 +198,7 @@ def _check_not_compiled(keras_model: Any) -> None:
             f"{_NAME} needs a model that is not compiled.",
             problems=[f"keras_model: {keras_model.name!r} has been compiled"],
             fix="leave `compile` out: loss and metrics are arguments here, the optimizer is one of "
-            "the algorithm.",
+            "the algorithm; `clone_model` of Keras 3 compiles too, so clone before `compile`.",
         )
 
 
@@ -325,6 +322,18 @@ def _keras_inputs(spec: Any) -> Any:
     )
 
 
+def symbolic_predictions(keras_model: Any, spec: Any) -> Any:
+    """The form of what a model predicts, in the tensors that Keras has for forms.
+
+    Args:
+      keras_model: the model, built.
+      spec: the form of a batch, checked.
+    """
+    from tensorflow_federated.learning.models import keras_model as keras_models
+
+    return keras_model(keras_models.arrange_inputs(keras_model, _keras_inputs(spec)))
+
+
 def ensure_built(keras_model: Any, spec: Any) -> None:
     """Makes the variables of a model that would make them when it is first called.
 
@@ -343,8 +352,8 @@ def ensure_built(keras_model: Any, spec: Any) -> None:
         raise errors.ModelValueError(
             f"the variables of the Keras model {keras_model.name!r} cannot be made.",
             problems=[f"input_spec: {spec}", f"Keras: {error}"],
-            fix="give the `input_spec` of the batches that the model is to read, or call the model "
-            "on one batch before.",
+            fix="give the `input_spec` of the batches that the model is to read, of a fixed size "
+            "if a layer needs that, or call the model on one batch before.",
         ) from error
 
 

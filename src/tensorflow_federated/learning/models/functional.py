@@ -155,19 +155,19 @@ class FunctionalModel:
           CallableNotTensorFlowFunctionError: if `predict_on_batch_fn` is neither a `tf.function`
             nor of JAX.
         """
-        self._initial_weights = _checked_weights(initial_weights)
+        self._initial_weights = checked_weights(initial_weights, "initial_weights", _NAME)
         self._framework: Literal["jax", "tensorflow"] = _framework_of(
             self._initial_weights, predict_on_batch_fn
         )
         self._predict_on_batch_fn: Any = predict_on_batch_fn
-        _check_callable(loss_fn, "loss_fn")
+        check_callable(loss_fn, "loss_fn", _NAME)
         if self._framework == "jax":
             _check_jax_functions(predict_on_batch_fn, loss_fn, metrics_fns)
             # `training` is a bool, which the function may ask for: it is not to be traced.
             if frameworks.is_jax_function(predict_on_batch_fn):
-                self._predict_on_batch_fn = _with_python_bool(predict_on_batch_fn)
+                self._predict_on_batch_fn = with_python_bool(predict_on_batch_fn, 2)
         self._loss_fn = loss_fn
-        _check_metrics_fns(metrics_fns)
+        check_metrics_fns(metrics_fns, _NAME)
         self._initialize_metrics, self._update_metrics, self._finalize_metrics = metrics_fns
         self._input_spec = input_spec
 
@@ -180,7 +180,7 @@ class FunctionalModel:
     def takes_key(self) -> bool:
         """Whether `predict_on_batch_fn` takes a random key."""
         predict = self._predict_on_batch_fn
-        return "key" in _parameters(getattr(predict, "python_function", predict))
+        return takes_key(getattr(predict, "python_function", predict))
 
     @property
     def initial_weights(self) -> tuple[Any, Any]:
@@ -329,24 +329,35 @@ def check_no_sample_weight(sample_weight: Any) -> None:
         )
 
 
-def _checked_weights(weights: Any) -> tuple[Any, Any]:
+def checked_weights(weights: Any, parameter: str, owner: str) -> tuple[Any, Any]:
+    """The pair of the trainable and the non-trainable weights.
+
+    Args:
+      weights: what the user gave.
+      parameter: as what it was given.
+      owner: to what it was given, for messages.
+
+    Raises:
+      ModelError: if it is no pair.
+      ValueMustNotBeTFError: if a weight is a tensor or a variable.
+    """
     elements = containers.unpack(weights)
     if elements is None or len(elements) != 2:
         got = descriptions.described(weights) if elements is None else f"{len(elements)} elements"
         raise errors.ModelError(
-            f"{_NAME} needs trainable and non-trainable weights.",
-            problems=[f"initial_weights: expected a pair, got {got}"],
+            f"{owner} needs trainable and non-trainable weights.",
+            problems=[f"{parameter}: expected a pair, got {got}"],
             signature="(trainable, non_trainable)",
-            fix="write `initial_weights=([kernel, bias], [])` if all are trainable.",
+            fix=f"write `{parameter}=([kernel, bias], [])` if all are trainable.",
         )
     foreign = [
-        f"initial_weights: got {descriptions.with_article(type(leaf).__name__)}"
+        f"{parameter}: got {descriptions.with_article(type(leaf).__name__)}"
         for leaf in trees.leaves(weights)
         if frameworks.is_tensorflow_value(leaf)
     ]
     if foreign:
         raise errors.ValueMustNotBeTFError(
-            f"{_NAME} needs initial weights that are arrays.",
+            f"{owner} needs initial weights that are arrays.",
             problems=foreign,
             fix="take their values: `tensor.numpy()`.",
         )
@@ -370,11 +381,11 @@ def _framework_of(weights: tuple[Any, Any], predict: Any) -> Literal["jax", "ten
     )
 
 
-def _with_python_bool(predict: Any) -> Any:
-    """The same function, compiled for each value of `training`."""
+def with_python_bool(predict: Any, position: int) -> Any:
+    """The same function, compiled for each value of `training`, the argument at a position."""
     import jax
 
-    return jax.jit(inspect.unwrap(predict), static_argnums=2)
+    return jax.jit(inspect.unwrap(predict), static_argnums=position)
 
 
 def _check_jax_functions(predict: Any, loss_fn: Any, metrics_fns: Any) -> None:
@@ -388,19 +399,38 @@ def _check_jax_functions(predict: Any, loss_fn: Any, metrics_fns: Any) -> None:
     ]
     if foreign:
         raise _mixed(foreign, "of JAX")
-    problem = _why_not_called(predict, **({"key": None} if "key" in _parameters(predict) else {}))
+    check_predicts(predict, ("model_weights", "x", "training"), _NAME)
+    check_loss(loss_fn, _NAME)
+
+
+def check_predicts(predict: Any, parameters: Sequence[str], owner: str) -> None:
+    """Checks that a function of JAX predicts from some arguments, and maybe a random key.
+
+    Raises:
+      ModelError: if it takes others.
+    """
+    key = {"key": None} if takes_key(predict) else {}
+    problem = _why_not_called(predict, len(parameters), **key)
     if problem is not None:
         raise errors.ModelError(
-            f"{_NAME} cannot call the function that predicts.",
+            f"{owner} cannot call the function that predicts.",
             problems=[f"predict_on_batch_fn: {problem}"],
-            signature="(model_weights, x, training) -> predictions",
+            signature=f"({', '.join(parameters)}) -> predictions",
             fix="let it take the weights, the features, and whether the weights are being "
             "trained, which it may ignore.",
         )
-    problem = _why_not_called(loss_fn)
+
+
+def check_loss(loss_fn: Any, owner: str) -> None:
+    """Checks that a function of JAX takes what a loss is computed of.
+
+    Raises:
+      ModelError: if it does not.
+    """
+    problem = _why_not_called(loss_fn, 3)
     if problem is not None:
         raise errors.ModelError(
-            f"{_NAME} cannot call the loss.",
+            f"{owner} cannot call the loss.",
             problems=[f"loss_fn: {problem}"],
             signature="(output, label, sample_weight=None) -> loss of the batch",
             fix="let it take the predictions, the labels, and the weights of the examples, which "
@@ -408,10 +438,10 @@ def _check_jax_functions(predict: Any, loss_fn: Any, metrics_fns: Any) -> None:
         )
 
 
-def _why_not_called(fn: Callable[..., Any], **keywords: Any) -> str | None:
-    """Why a function does not take three arguments; None if it does, or that is not known."""
+def _why_not_called(fn: Callable[..., Any], count: int, **keywords: Any) -> str | None:
+    """Why a function does not take so many arguments; None if it does, or that is not known."""
     try:
-        inspect.signature(fn).bind(None, None, None, **keywords)
+        inspect.signature(fn).bind(*[None] * count, **keywords)
     except TypeError as error:
         return str(error)
     except ValueError:
@@ -428,32 +458,48 @@ def _mixed(problems: list[str], predict: str) -> errors.ModelError:
     )
 
 
-def _parameters(fn: Callable[..., Any]) -> Sequence[str]:
+def takes_key(predict: Callable[..., Any]) -> bool:
+    """Whether a function that predicts takes a random key."""
     try:
-        return list(inspect.signature(fn).parameters)
+        return "key" in inspect.signature(predict).parameters
     except ValueError:
         # Some built-in callables have no signature.
-        return []
+        return False
 
 
-def _check_callable(fn: Any, parameter: str) -> None:
+def check_callable(fn: Any, parameter: str, owner: str) -> None:
+    """Checks that what was given as a function is one.
+
+    Raises:
+      ModelError: if it is none.
+    """
     if not callable(fn):
         raise errors.ModelError(
-            f"{_NAME} cannot call what it is given.",
+            f"{owner} cannot call what it is given.",
             problems=[f"{parameter}: expected a function, got {descriptions.described(fn)}"],
             fix="give a function.",
         )
 
 
-def _check_metrics_fns(metrics_fns: Any) -> None:
+def takes_no_arguments(fn: Any) -> bool:
+    """Whether something is a function that can be called without arguments, as far as is known."""
+    return callable(fn) and _why_not_called(fn, 0) is None
+
+
+def check_metrics_fns(metrics_fns: Any, owner: str) -> None:
+    """Checks that metrics are three functions.
+
+    Raises:
+      ModelError: if they are not.
+    """
     elements = containers.unpack(metrics_fns)
     if elements is None or len(elements) != 3:
         raise errors.ModelError(
-            f"{_NAME} needs three functions for its metrics.",
+            f"{owner} needs three functions for its metrics.",
             problems=[f"metrics_fns: got {descriptions.described(metrics_fns)}"],
             signature="(initialize, update, finalize)",
             fix="give what `tff.learning.metrics.create_functional_metric_fns` returns, or leave "
             "it out.",
         )
     for index, (_, fn) in enumerate(elements):
-        _check_callable(fn, f"metrics_fns[{index}]")
+        check_callable(fn, f"metrics_fns[{index}]", owner)

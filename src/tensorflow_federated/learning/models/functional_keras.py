@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import inspect
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, cast
 
 import numpy as np
 
 from tensorflow_federated.core import errors, trees, types
 from tensorflow_federated.learning import descriptions, metrics
+from tensorflow_federated.learning.metrics import metric_calls
 from tensorflow_federated.learning.models import batches, frameworks, from_keras, functional
 from tensorflow_federated.learning.models.functional import FunctionalModel
 
@@ -39,8 +40,8 @@ def functional_model_from_keras(
         `sample_weight`, which is None.
       input_spec: the form of a batch, as `dataset.element_spec` gives it: a pair of the features
         and the labels, or a mapping with the names `x` and `y`.
-      metrics_constructor: as `tff.learning.metrics.create_functional_metric_fns` takes it; no
-        metrics if None.
+      metrics_constructor: as `tff.learning.metrics.create_functional_metric_fns` takes it, and
+        also of metrics that make their variables at their first update; no metrics if None.
 
     Returns:
       The model, of TensorFlow or of JAX. Its weights are tuples of arrays, in the order of Keras.
@@ -82,7 +83,9 @@ def functional_model_from_keras(
     weights, predict_on_batch = build(keras_model, specs)
     metrics_fns = functional.NO_METRICS
     if metrics_constructor is not None:
-        metrics_fns = metrics.create_functional_metric_fns(metrics_constructor)
+        metrics_fns = metrics.create_functional_metric_fns(
+            _with_variables(metrics_constructor, keras_model, specs)
+        )
     model = FunctionalModel(
         initial_weights=weights,
         predict_on_batch_fn=predict_on_batch,
@@ -92,6 +95,35 @@ def functional_model_from_keras(
     )
     model.make_keras_model = lambda: _compiled_copy(keras_model, loss_fn, specs)
     return model
+
+
+def _with_variables(constructor: Any, keras_model: Any, specs: Any) -> Any:
+    """Functions that make metrics which have all their variables; see `metrics_constructor`."""
+
+    def predictions() -> Any:
+        made = _made(keras_model)
+        from_keras.ensure_built(made, specs)
+        return from_keras.symbolic_predictions(made, specs)
+
+    def wrapped(candidate: Any) -> Any:
+        if not callable(candidate) or metric_calls.is_metric(candidate):
+            # That is an error, which the metrics tell.
+            return candidate
+        make = cast("Callable[[], Any]", candidate)
+
+        def make_built() -> Any:
+            made = make()
+            for each in made.values() if isinstance(made, Mapping) else [made]:
+                if metric_calls.is_metric(each) and not metric_calls.is_legacy(each):
+                    from_keras.ensure_metric_built(each, specs, predictions)
+            return made
+
+        return make_built
+
+    if isinstance(constructor, Mapping):
+        container: Any = type(constructor)
+        return container((name, wrapped(make)) for name, make in constructor.items())
+    return wrapped(constructor)
 
 
 def _compiled_copy(keras_model: Any, loss_fn: Any, specs: Any) -> Any:

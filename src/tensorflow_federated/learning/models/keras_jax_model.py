@@ -10,7 +10,6 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import keras
 import numpy as np
 
@@ -34,9 +33,6 @@ from tensorflow_federated.learning.models.local_loops import JaxModelSpec
 from tensorflow_federated.learning.models.model_fns import ModelFn
 from tensorflow_federated.learning.models.model_weights import ModelWeights
 from tensorflow_federated.learning.models.variable import BatchOutput, VariableModel
-
-# How many draws of a generator in one pass are told apart from those of the next generator.
-_MOST_DRAWS = 2**20
 
 
 def describe_if_keras(model_fn: ModelFn) -> JaxModelSpec | None:
@@ -136,15 +132,32 @@ class KerasPasses:
         problems = [
             f"{variable.path}: a forward pass changes it, and Keras does not list it"
             for variable in updated
-            if id(variable) not in known
+            if id(variable) not in known and not _is_among(variable, model.keras_trainable)
         ]
+        set_weights = [
+            f"{variable.path}: a forward pass sets it, and it is trained"
+            for variable in updated
+            if _is_among(variable, model.keras_trainable)
+        ]
+        if set_weights:
+            raise errors.ModelValueError(
+                "a layer of this Keras model sets a weight that is trained.",
+                problems=set_weights,
+                fix="leave such layers, as `SpectralNormalization`, out; or use Keras on "
+                "TensorFlow, KERAS_BACKEND=tensorflow.",
+            )
         if problems:
             raise errors.ModelValueError(
                 "this Keras model is no function of its weights and of a random key alone.",
                 problems=problems,
                 fix="let a layer hold the variable as an attribute: make it with `add_weight`, or "
-                "the generator as `self.seed_generator = keras.random.SeedGenerator()`.",
+                "the generator as `self.seed_generator = keras.random.SeedGenerator()`; "
+                "recurrent layers cannot be `stateful` here.",
             )
+
+
+def _is_among(variable: Any, variables: Sequence[Any]) -> bool:
+    return any(variable is each for each in variables)
 
 
 def seeds_of(key: Any, count: int) -> list[Any]:
@@ -159,10 +172,7 @@ def seeds_of(key: Any, count: int) -> list[Any]:
     """
     if not count:
         return []
-    # A generator adds 1 to its second word at each draw. Splitting the key would take longer to
-    # compile than all that a small model computes.
-    data = jax.random.key_data(key).astype(jnp.uint32)
-    return [data.at[1].add(np.uint32(index * _MOST_DRAWS)) for index in range(count)]
+    return [jax.random.key_data(each) for each in jax.random.split(key, count)]
 
 
 def _check_not_of_keras(model: VariableModel, model_fn: ModelFn) -> None:

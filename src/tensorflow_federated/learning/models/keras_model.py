@@ -144,7 +144,8 @@ class KerasModel(VariableModel):
     def forward_pass(self, batch_input: Any, training: bool = True) -> BatchOutput:
         inputs, labels = batches.split(batch_input)
         predictions = self.predict_on_batch(inputs, training)
-        num_examples = keras.ops.shape(keras.tree.flatten(inputs)[0])[0]
+        shape: Any = keras.ops.shape(keras.tree.flatten(inputs)[0])
+        num_examples = shape[0]
         loss = self.loss_of(labels, predictions)
         self.update_metrics(labels, predictions, loss, num_examples)
         total = loss

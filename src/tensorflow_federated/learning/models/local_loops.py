@@ -176,12 +176,12 @@ def build_train_loop(
     if isinstance(spec, JaxModelSpec):
         from tensorflow_federated.learning.models import jax_loops
 
-        _check_framework(local_step, "jax")
+        check_framework(local_step, "jax")
         return jax_loops.build_train_loop(spec, local_step)
     assert isinstance(spec, VariableModelSpec)
     from tensorflow_federated.learning.models import tensorflow_loops
 
-    _check_framework(local_step, "tensorflow")
+    check_framework(local_step, "tensorflow")
     return tensorflow_loops.build_train_loop(spec, local_step)
 
 
@@ -214,7 +214,7 @@ def build_eval_loop(
 _FRAMEWORKS = {"tensorflow": "TensorFlow", "jax": "JAX"}
 
 
-def _check_framework(local_step: LocalStep, framework: str) -> None:
+def check_framework(local_step: LocalStep, framework: str) -> None:
     """Checks that a local step can be traced into the steps of a model of a framework."""
     if local_step.framework in ("portable", framework):
         return

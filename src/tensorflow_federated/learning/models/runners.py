@@ -2,7 +2,7 @@
 
 There are three ways. `VariableRunner` sets the model's variables, calls it, and reads them: this
 works for every model. `StatelessRunner` lets Keras compute on tensors instead, so that no variable
-is touched; both give the same numbers. `saved_runner` calls the functions of a saved model.
+is touched; both give the same numbers. `LoadedRunner` calls the functions of a saved model.
 
 Importing this module imports TensorFlow.
 """
@@ -72,6 +72,13 @@ class Step(NamedTuple):
     gradients: Tensors | None
     values: Values
     output: BatchOutput
+
+
+class WeightsChangeError(Exception):
+    """A forward pass sets a weight that is trained, as `SpectralNormalization` does.
+
+    What its gradients are then is a matter of variables.
+    """
 
 
 class Runner(Protocol):
@@ -146,7 +153,7 @@ class VariableRunner:
             gradients = _dense(tape.gradient(output.loss, list(weights)), values.trainable)
         else:
             output = _forward_pass(model, batch, training)
-        return Step(count_examples(output), gradients, self._read(values), output)
+        return Step(count_examples(output), gradients, self._read(), output)
 
     def sources(self, values: Values) -> Sequence[Any]:
         """What gradients are taken by: the variables of the trainable weights."""
@@ -157,7 +164,7 @@ class VariableRunner:
         """Calls a method of the model; see `StatelessRunner.apply`."""
         self._assign(values)
         result = method()
-        return result, self._read(values)
+        return result, self._read()
 
     def report(self, values: Values, reset: tf.Tensor | None) -> Any:
         model = self.recorded.model
@@ -177,12 +184,8 @@ class VariableRunner:
             for variable, tensor in zip(variables, tensors, strict=True):
                 variable.assign(tensor)
 
-    def _read(self, values: Values) -> Values:
-        # Weights that training changes are changed by the optimizer, not by the forward pass.
-        _, *others = self._groups
-        return Values(
-            values.trainable, *([variable.read_value() for variable in group] for group in others)
-        )
+    def _read(self) -> Values:
+        return Values(*([variable.read_value() for variable in group] for group in self._groups))
 
 
 class StatelessRunner:
@@ -259,6 +262,8 @@ class StatelessRunner:
         for variable in scope.updated:
             if id(variable) not in known:
                 self._found[id(variable)] = variable
+            elif any(variable is each for each in model.keras_trainable):
+                raise WeightsChangeError(f"{variable.path} is set by the forward pass")
 
         def current(variables: Sequence[keras.Variable]) -> Tensors:
             return [scope.get_current_value(variable) for variable in variables]

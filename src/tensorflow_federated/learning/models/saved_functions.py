@@ -20,7 +20,7 @@ from tensorflow_federated.learning.models import (
     batches,
     from_keras,
     functional,
-    saved_variables,
+    saved_calls,
 )
 from tensorflow_federated.learning.models.functional import FunctionalModel
 from tensorflow_federated.learning.models.variable import BatchOutput
@@ -133,10 +133,12 @@ def _pullback(fn: Callable[..., Any]) -> Callable[..., Any]:
 def from_content(content: Mapping[str, Any]) -> FunctionalModel:
     """Makes a model of what `to_content` gave."""
     takes_key = len(content["predict"].type_signature.parameter) > 2
-    predict_training = _differentiable(
+    predict_training = saved_calls.differentiable(
         _called(content["predict_training"]), _called(content["predict_gradient"])
     )
-    loss_of = _differentiable(_called(content["loss"]), _called(content["loss_gradient"]))
+    loss_of = saved_calls.differentiable(
+        _called(content["loss"]), _called(content["loss_gradient"])
+    )
     predict_only = _called(content["predict"])
 
     @tf.function(autograph=False)
@@ -178,32 +180,6 @@ def from_content(content: Mapping[str, Any]) -> FunctionalModel:
 def _called(computation: Computation) -> Callable[..., Any]:
     @tf.autograph.experimental.do_not_convert
     def call(*arguments: Any) -> Any:
-        return saved_variables.called(computation, [list(arguments)])
+        return saved_calls.called(computation, [list(arguments)])
 
     return call
-
-
-def _differentiable(call: Callable[..., Any], gradient: Callable[..., Any]) -> Callable[..., Any]:
-    """A function whose derivative in its first argument is another one."""
-
-    @tf.autograph.experimental.do_not_convert
-    def run(first: Any, *others: Any) -> Any:
-        leaves = [tf.convert_to_tensor(leaf) for leaf in trees.leaves(first)]
-        packed: list[Any] = []
-
-        @tf.custom_gradient
-        def attach(*leaves: Any) -> Any:
-            result = call(trees.pack_like(first, leaves), *others)
-            packed.append(result)
-
-            def backward(*upstream: Any) -> list[Any]:
-                given = trees.pack_like(result, upstream)
-                pulled = iter(gradient(trees.pack_like(first, leaves), *others, given))
-                return [next(pulled) if leaf.dtype.is_floating else None for leaf in leaves]
-
-            return trees.leaves(result), backward
-
-        results = attach(*leaves)
-        return trees.pack_like(packed[-1], results)
-
-    return run

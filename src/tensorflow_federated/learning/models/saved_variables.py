@@ -1,4 +1,4 @@
-"""Models with variables as pure functions of TensorFlow, which can be saved, and back.
+"""Models with variables as pure functions of TensorFlow, which can be saved.
 
 Importing this module imports TensorFlow.
 """
@@ -6,7 +6,9 @@ Importing this module imports TensorFlow.
 from __future__ import annotations
 
 import collections
+import contextlib
 import dataclasses
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -18,25 +20,12 @@ from tensorflow_federated.core import errors, ir, trees, type_encoding, type_inf
 from tensorflow_federated.core.computations import Computation, ConcreteComputation
 from tensorflow_federated.core.types import StructType, Type
 from tensorflow_federated.execution import serialization
-from tensorflow_federated.learning.models import (
-    batches,
-    frameworks,
-    from_keras,
-)
+from tensorflow_federated.learning.models import batches, frameworks, from_keras, runners
+from tensorflow_federated.learning.models.keras_model import KerasModel
+from tensorflow_federated.learning.models.loaded_model import Content, LoadedModel
 from tensorflow_federated.learning.models.model_weights import ModelWeights
 from tensorflow_federated.learning.models.recording import RecordedModel
-from tensorflow_federated.learning.models.variable import BatchOutput, VariableModel
-from tensorflow_federated.tensorflow import tracing, type_specs
-
-Content = collections.OrderedDict[str, Any]
-"""What is saved of a model: the values of its variables, and its methods as computations.
-
-The methods are in bytes of their own. `train`, `evaluate`: ``(<state=S,batch=B> ->
-<loss,predictions,num_examples,gradients,state=S>)``, with no gradients to evaluate.
-`predict_training`, `predict`: ``(<state=S,x=X> -> <predictions,state=S>)``. `report`:
-``(S -> M)``. `reset`: ``(S -> S)``. `finalizers`: one
-computation for each metric of M, or one for all. S are the values of all variables, flat.
-"""
+from tensorflow_federated.learning.models.variable import VariableModel
 
 
 def to_content(model: VariableModel, batch_type: Type) -> Content:
@@ -53,9 +42,16 @@ def to_content(model: VariableModel, batch_type: Type) -> Content:
       ModelError: if the model cannot compute its loss for a batch of that type.
     """
     assert isinstance(batch_type, StructType)
+    if isinstance(model, LoadedModel) and model.batch_type == batch_type:
+        return model.to_content()
+    if isinstance(model, KerasModel):
+        # A model that keeps variables from Keras is saved with them, as are those below; one that
+        # is wrong altogether fails again there.
+        with contextlib.suppress(Exception):
+            return _of_keras(model, batch_type)
     try:
-        recorded = _recorded(model, batch_type)
-        return _Tracer(recorded, batch_type).content()
+        recorded = _recorded(model, _used(model, batch_type))
+        return _Tracer(recorded, runners.VariableRunner(recorded), batch_type).content()
     except (errors.FederatedError, AssertionError):
         raise
     except Exception as error:
@@ -67,13 +63,24 @@ def to_content(model: VariableModel, batch_type: Type) -> Content:
         ) from error
 
 
-def _recorded(model: VariableModel, batch_type: StructType) -> RecordedModel:
-    """A model that has been made already, and all variables that its methods use."""
+def _of_keras(model: KerasModel, batch_type: StructType) -> Content:
+    """Traces a model without touching its variables.
+
+    Raises:
+      Exception: if that cannot be done, of whatever kind Keras and the model raise.
+    """
+    recorded = _recorded(model, [])
+    runner = runners.StatelessRunner(recorded, model)
+    content = _Tracer(recorded, runner, batch_type).content()
+    while runner.take_in_found():
+        content = _Tracer(recorded, runner, batch_type).content()
+    return content
+
+
+def _used(model: VariableModel, batch_type: StructType) -> Sequence[tf.Variable]:
+    """All variables that the methods of a model use."""
     spec = from_keras.to_specs(batch_type)
     features, _ = batches.split(spec)
-
-    def traced(fn: Callable[..., Any], *specs: Any) -> Sequence[tf.Variable]:
-        return tf.function(fn).get_concrete_function(*specs).graph.variables
 
     def everything(batch: Any, x: Any) -> list[Any]:
         """All that the model can do, for the variables in it."""
@@ -83,7 +90,11 @@ def _recorded(model: VariableModel, batch_type: StructType) -> RecordedModel:
             [model.report_local_unfinalized_metrics(), model.reset_metrics() or 0],
         ]
 
-    used = traced(everything, spec, features)
+    return tf.function(everything).get_concrete_function(spec, features).graph.variables
+
+
+def _recorded(model: VariableModel, used: Sequence[tf.Variable]) -> RecordedModel:
+    """A model that has been made already, and all variables that its methods use."""
     groups = [
         [frameworks.to_framework_variable(each) for each in trees.leaves(listed)]
         for listed in (
@@ -113,123 +124,140 @@ def _recorded(model: VariableModel, batch_type: StructType) -> RecordedModel:
 class _Tracer:
     """Traces the methods of one model."""
 
-    def __init__(self, recorded: RecordedModel, batch_type: StructType) -> None:
+    def __init__(
+        self, recorded: RecordedModel, runner: _MethodRunner, batch_type: StructType
+    ) -> None:
         self._recorded = recorded
+        self._runner = runner
         self._model = recorded.model
         self._batch_type = batch_type
-        groups = (recorded.trainable, recorded.non_trainable, recorded.local, recorded.hidden)
-        self._groups = [list(group) for group in groups]
-        self._values = [[np.array(each.numpy()) for each in group] for group in groups]
-        self._state_type = type_inference.infer_type(tuple(self._values))
+        self._hidden = list(runner.hidden)
+        self._values = (
+            [np.array(each.numpy()) for each in recorded.trainable],
+            [np.array(each.numpy()) for each in recorded.non_trainable],
+            list(recorded.local_values),
+            [each.value for each in self._hidden],
+        )
+        self._state_type = type_inference.infer_type(self._values)
 
     def content(self) -> Content:
         """See `to_content`."""
-        features_type, _ = batches.split(self._batch_type)
-        report = self._computation(self._report, self._state_type)
+        state_type, batch_type = self._state_type, self._batch_type
+        features_type, _ = batches.split(batch_type)
         methods: dict[str, Computation] = {
-            "train": self._computation(self._pass(True), self._state_type, self._batch_type),
-            "evaluate": self._computation(self._pass(False), self._state_type, self._batch_type),
-            "predict_training": self._computation(
-                self._prediction(True), self._state_type, features_type
-            ),
-            "predict": self._computation(self._prediction(False), self._state_type, features_type),
-            "report": report,
-            "reset": self._computation(self._reset, self._state_type),
+            "train": self._computation(self._pass(True), state_type, batch_type),
+            "evaluate": self._computation(self._pass(False), state_type, batch_type),
+            "report": self._computation(self._report, state_type),
+            "reset": self._computation(self._reset, state_type),
         }
+        for name, training in (("predict_training", True), ("predict", False)):
+            predict = self._computation(self._prediction(training), state_type, features_type)
+            result_type: Any = predict.type_signature.result
+            methods[name] = predict
+            methods[f"{name}_gradient"] = self._computation(
+                self._pullback(training), state_type, features_type, result_type["predictions"]
+            )
         weights = self._recorded.weights.convert_variables_to_arrays()
         return collections.OrderedDict(
             trainable=weights.trainable,
             non_trainable=weights.non_trainable,
             local=self._values[2],
             hidden=self._values[3],
-            is_seed=[np.bool_(frameworks.is_seed_state(each)) for each in self._groups[3]],
-            batch_type=type_encoding.serialize_type(self._batch_type),
+            is_seed=[np.bool_(each.is_seed) for each in self._hidden],
+            is_pure=np.bool_(not self._runner.variables),
+            batch_type=type_encoding.serialize_type(batch_type),
             methods=trees.map_structure(serialization.serialize_computation, methods),
-            finalizers=_finalizers(self._model, report.type_signature.result),
+            finalizers=_finalizers(self._model, methods["report"].type_signature.result),
         )
 
     def _pass(self, training: bool) -> Callable[[Any, Any], Any]:
         def run(state: Any, batch: Any) -> Any:
-            self._assign(state)
-            with tf.GradientTape(watch_accessed_variables=False) as tape:
-                for variable in self._groups[0]:
-                    tape.watch(variable)
-                output = _converted(self._model.forward_pass, training)(batch)
-            gradients: list[Any] = []
-            if training:
-                gradients = _dense_gradients(tape, output.loss, self._groups[0])
-            predictions = [] if output.predictions is None else [output.predictions]
+            step = self._runner.run(_to_values(state), batch, training=training)
+            output = step.output
+            counted = step.num_examples if output.num_examples is None else output.num_examples
             return collections.OrderedDict(
                 loss=output.loss,
-                predictions=predictions,
-                num_examples=_count_examples(output),
-                gradients=gradients,
-                state=self._read(),
+                predictions=[] if output.predictions is None else [output.predictions],
+                num_examples=counted,
+                gradients=step.gradients or [],
+                state=self._shaped(step.values),
             )
 
         return run
 
     def _prediction(self, training: bool) -> Callable[[Any, Any], Any]:
         def run(state: Any, x: Any) -> Any:
-            self._assign(state)
-            predictions = _converted(self._model.predict_on_batch, training)(x)
-            return collections.OrderedDict(predictions=predictions, state=self._read())
+            predictions, after = self._predict(x, _to_values(state), training)
+            return collections.OrderedDict(predictions=predictions, state=self._shaped(after))
+
+        return run
+
+    def _predict(self, x: Any, values: runners.Values, training: bool) -> Any:
+        """The predictions, and the values of the variables afterwards."""
+        predict = functools.partial(self._model.predict_on_batch, training=training)
+        if isinstance(self._runner, runners.VariableRunner):
+            # With AutoGraph where the user left that to us.
+            predict = tf.function(predict)
+        return self._runner.apply(lambda: predict(x), values)
+
+    def _pullback(self, training: bool) -> Callable[[Any, Any, Any], Any]:
+        """From gradients of the predictions to those of the trainable weights and the features."""
+
+        def run(state: Any, x: Any, upstream: Any) -> Any:
+            values = _to_values(state)
+            moving = [each for each in trees.leaves(x) if each.dtype.is_floating]
+            sources = [*self._runner.sources(values), *moving]
+            with tf.GradientTape(watch_accessed_variables=False) as tape:
+                for source in sources:
+                    tape.watch(source)
+                predictions, _ = self._predict(x, values, training)
+            pairs = [
+                pair
+                for pair in zip(trees.leaves(predictions), trees.leaves(upstream), strict=True)
+                if pair[0].dtype.is_floating
+            ]
+            found = tape.gradient([each for each, _ in pairs], sources, [each for _, each in pairs])
+            return [
+                tf.zeros_like(source) if gradient is None else tf.convert_to_tensor(gradient)
+                for source, gradient in zip(sources, found, strict=True)
+            ]
 
         return run
 
     def _report(self, state: Any) -> Any:
-        self._assign(state)
-        reported = self._model.report_local_unfinalized_metrics()
-        return trees.map_structure(tf.convert_to_tensor, reported)
+        return self._runner.report(_to_values(state), None)
 
     def _reset(self, state: Any) -> Any:
-        self._assign(state)
-        self._model.reset_metrics()
-        return self._read()
+        _, after = self._runner.apply(self._model.reset_metrics, _to_values(state))
+        return self._shaped(after)
 
-    def _assign(self, state: Any) -> None:
-        for variables, values in zip(self._groups, state, strict=True):
-            for variable, value in zip(variables, values, strict=True):
-                variable.assign(value)
-
-    def _read(self) -> Any:
+    def _shaped(self, after: runners.Values) -> Any:
+        """The values of all variables, of the shapes that they had before."""
         return tuple(
             [
-                tf.ensure_shape(variable.read_value(), value.shape)
-                for variable, value in zip(variables, values, strict=True)
+                tf.ensure_shape(tensor, value.shape)
+                for tensor, value in zip(tensors, values, strict=True)
             ]
-            for variables, values in zip(self._groups, self._values, strict=True)
+            for tensors, values in zip(after, self._values, strict=True)
         )
 
     def _computation(self, fn: Callable[..., Any], *parameter_types: Type) -> Computation:
-        """A computation that owns the variables of the model."""
+        """A computation that owns the variables of the model that it sets."""
         converted = tf.autograph.experimental.do_not_convert(fn)
         computation = tensorflow_backend.model_computation(converted, *parameter_types)
         local = computation.node.computation
-        own = [variable for group in self._groups for variable in group]
-        function = dataclasses.replace(local.function, variables=(*local.function.variables, *own))
+        owned = (*local.function.variables, *self._runner.variables)
+        function = dataclasses.replace(local.function, variables=owned)
         return ConcreteComputation(
             ir.Local(dataclasses.replace(local, function=function)), computation.__name__
         )
 
 
-def _converted(method: Callable[..., Any], training: bool) -> Callable[[Any], Any]:
-    """A method of a model, with AutoGraph where the user left that to us."""
-    return tf.function(lambda argument: method(argument, training=training))
+_MethodRunner = runners.VariableRunner | runners.StatelessRunner
 
 
-def _dense_gradients(tape: tf.GradientTape, loss: Any, variables: Sequence[Any]) -> list[Any]:
-    """The gradients as tensors: zeros where a weight has no part in the loss."""
-    return [
-        tf.zeros_like(variable) if found is None else tf.convert_to_tensor(found)
-        for variable, found in zip(variables, tape.gradient(loss, variables), strict=True)
-    ]
-
-
-def _count_examples(output: BatchOutput) -> Any:
-    if output.num_examples is None:
-        return tf.shape(tf.nest.flatten(output.predictions)[0])[0]
-    return output.num_examples
+def _to_values(state: Any) -> runners.Values:
+    return runners.Values(*map(list, state))
 
 
 def _finalizers(model: VariableModel, unfinalized_type: Type) -> Any:
@@ -243,146 +271,13 @@ def _finalizers(model: VariableModel, unfinalized_type: Type) -> Any:
     )
 
 
-def _finalizer(finalizer: Callable[[Any], Any], unfinalized_type: Type) -> Computation:
+def _finalizer(finalizer: Callable[[Any], Any], unfinalized_type: Type) -> bytes:
     if isinstance(finalizer, ConcreteComputation):
-        return finalizer
+        return serialization.serialize_computation(finalizer)
 
     def finalize(unfinalized: Any) -> Any:
         return finalizer(unfinalized)
 
-    return tensorflow_backend.computation(finalize, unfinalized_type)
-
-
-class LoadedModel(VariableModel):
-    """A model that was saved, with variables of its own."""
-
-    def __init__(self, content: Mapping[str, Any]) -> None:
-        """Makes the variables.
-
-        Args:
-          content: what `to_content` gave.
-        """
-        # Read here, so that whoever notes the variables of the model notes those in its graphs.
-        self._methods: dict[str, Computation] = {
-            name: serialization.deserialize_computation(data)
-            for name, data in content["methods"].items()
-        }
-        self._finalizers = content["finalizers"]
-        batch_type = type_encoding.deserialize_type(content["batch_type"])
-        self._input_spec = from_keras.to_specs(batch_type)
-
-        def variable(value: Any, **options: Any) -> tf.Variable:
-            return tf.Variable(value, **options)
-
-        self._trainable = trees.map_structure(variable, content["trainable"])
-        self._non_trainable = trees.map_structure(
-            lambda value: variable(value, trainable=False), content["non_trainable"]
-        )
-        self._local = [variable(value, trainable=False) for value in content["local"]]
-        self._hidden = [
-            variable(value, trainable=False, name=_seed_name(value) if is_seed else "hidden")
-            for value, is_seed in zip(content["hidden"], content["is_seed"], strict=True)
-        ]
-
-    @property
-    def trainable_variables(self) -> Any:
-        return self._trainable
-
-    @property
-    def non_trainable_variables(self) -> Any:
-        return self._non_trainable
-
-    @property
-    def local_variables(self) -> list[tf.Variable]:
-        return self._local
-
-    @property
-    def input_spec(self) -> Any:
-        return self._input_spec
-
-    @tf.autograph.experimental.do_not_convert
-    def forward_pass(self, batch_input: Any, training: bool = True) -> BatchOutput:
-        if not training:
-            result = self._run("evaluate", batch_input)
-            loss = result["loss"]
-        else:
-            # The gradients are those of the model that was saved, custom ones too.
-            trainable = [tf.convert_to_tensor(each) for each in trees.leaves(self._trainable)]
-            result = trees.map_structure(tf.stop_gradient, self._run("train", batch_input))
-            loss = _with_gradients(result["loss"], trainable, result["gradients"])
-        predictions = result["predictions"][0] if len(result["predictions"]) else None
-        return BatchOutput(loss, predictions, result["num_examples"])
-
-    @tf.autograph.experimental.do_not_convert
-    def predict_on_batch(self, batch_input: Any, training: bool = True) -> Any:
-        return self._run("predict_training" if training else "predict", batch_input)["predictions"]
-
-    @tf.autograph.experimental.do_not_convert
-    def report_local_unfinalized_metrics(self) -> collections.OrderedDict[str, Any]:
-        return called(self._methods["report"], [self._values()])
-
-    def metric_finalizers(self) -> Any:
-        return self._finalizers
-
-    @tf.autograph.experimental.do_not_convert
-    def reset_metrics(self) -> None:
-        self._assign(called(self._methods["reset"], [self._values()]))
-
-    def _run(self, method: str, batch: Any) -> Any:
-        """Calls one of the saved functions, and sets what it changed."""
-        result = called(self._methods[method], [self._values(), batch])
-        self._assign(result["state"])
-        return result
-
-    def _values(self) -> Any:
-        weights = (trees.leaves(self._trainable), trees.leaves(self._non_trainable))
-        groups = (*weights, self._local, self._hidden)
-        return tuple([tf.convert_to_tensor(each) for each in group] for group in groups)
-
-    def _assign(self, state: Any) -> None:
-        groups = (trees.leaves(self._non_trainable), self._local, self._hidden)
-        for variables, values in zip(groups, list(state)[1:], strict=True):
-            for variable, value in zip(variables, values, strict=True):
-                variable.assign(value)
-
-
-def _seed_name(value: Any) -> str:
-    """A name that `frameworks.is_seed_state` knows."""
-    return "seed_generator_state" if np.shape(value) == (2,) else "StateVar"
-
-
-def _with_gradients(loss: Any, trainable: Sequence[Any], gradients: Sequence[Any]) -> Any:
-    """The loss, whose gradients are known already."""
-
-    @tf.custom_gradient
-    def attach(*weights: Any) -> Any:
-        del weights
-
-        def gradient(upstream: Any) -> list[Any]:
-            return [tf.cast(upstream, each.dtype) * each for each in gradients]
-
-        return tf.identity(loss), gradient
-
-    return attach(*trainable)
-
-
-@tf.autograph.experimental.do_not_convert
-def called(computation: Any, arguments: Sequence[Any]) -> Any:
-    """Calls a computation on tensors, in a graph or outside.
-
-    Args:
-      computation: a computation of TensorFlow.
-      arguments: the elements of its argument; or its argument alone.
-
-    Returns:
-      Its result in its containers, made of tensors.
-    """
-    function_type = computation.type_signature
-    parameter: Any = function_type.parameter
-    argument = arguments[0] if len(arguments) == 1 else list(arguments)
-    if len(arguments) > 1:
-        names = [name for name, _ in parameter.items()]
-        argument = collections.OrderedDict(zip(names, arguments, strict=True))
-    tensors = type_specs.flatten(argument, parameter)
-    results = tracing.call_flat(computation.node.computation, tensors)
-    return type_specs.unflatten(function_type.result, results, type_specs.pack_argument)
+    return serialization.serialize_computation(
+        tensorflow_backend.computation(finalize, unfinalized_type)
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import pathlib
 from typing import Any
 
 from tensorflow_federated.core import errors, types
@@ -51,8 +52,8 @@ def save(model: VariableModel, path: str | os.PathLike[str], input_type: Any = N
       >>> loaded.predict_on_batch(np.float32([[1.0, 2.0]]), training=False).numpy()
       array([[3.]], dtype=float32)
 
-    Differs from TFF: a file of our own, with the gradients of the loss in it; what TFF saved is not
-    read. Functions of a SavedModel could do anything when they are called.
+    Differs from TFF: a file of our own instead of a SavedModel, with the gradients of the loss and
+    of the predictions in it.
     """
     if not isinstance(model, VariableModel):
         raise errors.ModelError(
@@ -93,13 +94,17 @@ def load(path: str | os.PathLike[str]) -> VariableModel:
     Raises:
       SavedFileError: if no such model is there, or its file was damaged.
       MissingExtraError: if TensorFlow is not installed.
+
+    Differs from TFF: a SavedModel, as TFF wrote them, is not read. There is no Python in one, but
+    TensorFlow runs all operations in its graphs, also those that read and write files. The graphs
+    in `model.tff` may only compute, and that is checked before they run.
     """
     folder = sealed_files.checked_path(path, "tff.learning.models.load")
     _check_tensorflow("`tff.learning.models.load`")
-    content, _ = sealed_files.read(folder / _FILE, _VARIABLE)
-    from tensorflow_federated.learning.models import saved_variables
+    content = _read(folder, _VARIABLE)
+    from tensorflow_federated.learning.models import loaded_model
 
-    return saved_variables.LoadedModel(content)
+    return loaded_model.LoadedModel(content)
 
 
 @errors.boundary
@@ -170,9 +175,24 @@ def load_functional_model(path: str | os.PathLike[str]) -> FunctionalModel:
     """
     user = "tff.learning.models.load_functional_model"
     folder = sealed_files.checked_path(path, user)
-    content, _ = sealed_files.read(folder / _FILE, _FUNCTIONAL)
+    content = _read(folder, _FUNCTIONAL)
     framework = bytes(content["framework"]).decode()
     return _functional_form(framework).from_content(content)
+
+
+def _read(folder: pathlib.Path, kind: str) -> Any:
+    """What is saved in a folder; a folder that TFF wrote is told apart."""
+    if (folder / "saved_model.pb").exists() and not (folder / _FILE).exists():
+        raise errors.SavedFileError(
+            f"this is not {kind} that can be read.",
+            problems=[f"folder: {folder}", "inside: a SavedModel of TensorFlow, as TFF wrote them"],
+            fix="make the model again, take the weights of the old one, "
+            "`old = tf.saved_model.load(path)`, with `tff.learning.models.ModelWeights("
+            "old.tff_trainable_variables, old.tff_non_trainable_variables)` and its "
+            "`assign_weights_to`, and save the new one.",
+        )
+    content, _ = sealed_files.read(folder / _FILE, kind)
+    return content
 
 
 def _functional_form(framework: str) -> Any:

@@ -29,7 +29,7 @@ from tensorflow_federated.core.local_computations import LocalComputation
 from tensorflow_federated.core.types import TensorType
 from tensorflow_federated.learning import descriptions
 from tensorflow_federated.learning.local_steps.local_step import BatchGradients, LocalStep
-from tensorflow_federated.learning.models import keras_model, runners
+from tensorflow_federated.learning.models import keras_model, loaded_model, runners
 from tensorflow_federated.learning.models.local_loops import (
     EvalLoop,
     TrainLoop,
@@ -75,8 +75,11 @@ def _build_on_a_runner(spec: VariableModelSpec, build: Callable[[runners.Runner]
         # The model keeps variables from Keras, or tensors between calls, as a `tf.function` inside
         # it may. If it is wrong altogether, it fails again below.
         recorded = spec.make_model()
+    runner = runners.VariableRunner(recorded)
+    if isinstance(recorded.model, loaded_model.LoadedModel):
+        runner = loaded_model.LoadedRunner(recorded, recorded.model)
     try:
-        return build(runners.VariableRunner(recorded))
+        return build(runner)
     except _TracingFailure as failure:
         raise _model_error(spec, failure.cause) from failure.cause
 
@@ -110,7 +113,8 @@ def _trace_train_loop(
         result = runner.run(before, batch, training=True)
         step_state, trainable = local_step.next(
             state["local_step"],
-            trainable,
+            # A layer may have set them.
+            trees.pack_like(trainable, _like(result.values.trainable, before.trainable)),
             start if local_step.needs_start else None,
             BatchGradients(_gradients(result, trainable), at_start, result.num_examples),
         )

@@ -48,6 +48,10 @@ class Adafactor(Optimizer[State, Any, dict[str, Any]]):
         """Builds the optimizer; see `build_adafactor`."""
         self._hparams = hparams
 
+    def __repr__(self) -> str:
+        arguments = [f"{key}={value!r}" for key, value in self._hparams.items()]
+        return f"build_adafactor({', '.join(arguments)})"
+
     def initialize(self, specs: Any) -> State:
         return {
             "steps": 0,

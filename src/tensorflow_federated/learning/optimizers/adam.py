@@ -34,6 +34,10 @@ _WEIGHT_DECAY_KEY = "weight_decay"
 class Adam(PortableOptimizer):
     """Adam and AdamW; built by `build_adam` and `build_adamw`."""
 
+    @property
+    def builder(self) -> str:
+        return "build_adamw" if _WEIGHT_DECAY_KEY in self._hparams else "build_adam"
+
     def initialize(self, specs: Any) -> State:
         state: State = collections.OrderedDict(self._hparams)
         weight_decay = state.pop(_WEIGHT_DECAY_KEY, None)

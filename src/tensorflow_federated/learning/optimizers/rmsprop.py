@@ -23,7 +23,7 @@ class Rmsprop(PortableOptimizer):
 
     def __init__(self, hparams: State, *, centered: bool, epsilon_in_sqrt: bool) -> None:
         """Builds the optimizer; see `build_rmsprop`."""
-        super().__init__(hparams)
+        super().__init__(hparams, centered=centered, epsilon_in_sqrt=epsilon_in_sqrt)
         self._epsilon_in_sqrt = epsilon_in_sqrt
         self._members = [_PRECONDITIONER_KEY]
         if centered:

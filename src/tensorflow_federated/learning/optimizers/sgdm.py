@@ -19,7 +19,7 @@ class Sgdm(PortableOptimizer):
 
     def __init__(self, hparams: State, *, nesterov: bool) -> None:
         """Builds the optimizer; see `build_sgdm`."""
-        super().__init__(hparams)
+        super().__init__(hparams, nesterov=nesterov)
         self._nesterov = nesterov
 
     def initialize(self, specs: Any) -> State:

@@ -16,7 +16,7 @@ class Yogi(PortableOptimizer):
 
     def __init__(self, hparams: State, initial_preconditioner_value: Any) -> None:
         """Builds the optimizer; see `build_yogi`."""
-        super().__init__(hparams)
+        super().__init__(hparams, initial_preconditioner_value=initial_preconditioner_value)
         self._initial_preconditioner_value = initial_preconditioner_value
 
     def initialize(self, specs: Any) -> State:
