@@ -46,6 +46,8 @@ class Row:
       is_weighted: whether a client counts by its number of examples, so that one without, or one
         whose update is not finite, counts for nothing.
       frameworks: what models may be written in.
+      model: the model in a framework, as `build` takes it.
+      cohort: makes the data of some clients, one without any.
     """
 
     name: str
@@ -53,6 +55,21 @@ class Row:
     trains: bool = True
     is_weighted: bool = True
     frameworks: tuple[str, ...] = FRAMEWORKS
+    model: Callable[[str], Any] = lambda framework: model_of(framework)
+    cohort: Callable[[], list[Any]] = lambda: cohort()
+
+
+def reconstruction(build: Callable[..., Any], model: Any, **arguments: Any) -> Any:
+    """Builds an algorithm whose clients reconstruct weights, from all of their batches."""
+    is_jax = isinstance(model, tff.learning.models.FunctionalReconstructionModel)
+    return build(
+        model,
+        loss_fn=(lambda: jax_loss) if is_jax else keras_loss,
+        metrics_fn=jax_metrics if is_jax else keras_metrics,
+        reconstruction_optimizer_fn=momentum(),
+        dataset_split_fn=tff.learning.models.ReconstructionModel.simple_dataset_split_fn,
+        **arguments,
+    )
 
 
 ROWS = (
@@ -86,6 +103,31 @@ ROWS = (
         ),
     ),
     Row("evaluation", lambda m: algorithms.build_fed_eval(m), trains=False),
+    Row(
+        "reconstruction",
+        lambda m: reconstruction(algorithms.build_fed_recon, m, server_optimizer_fn=momentum()),
+        model=lambda framework: reconstruction_model_of(framework),
+    ),
+    Row(
+        "evaluation with reconstruction",
+        lambda m: reconstruction(algorithms.build_fed_recon_eval, m),
+        trains=False,
+        model=lambda framework: reconstruction_model_of(framework),
+    ),
+    Row(
+        "evaluation of two models",
+        lambda m: algorithms.build_fed_multi_model_eval([m, m]),
+        trains=False,
+        frameworks=("jax",),
+    ),
+    Row(
+        "k-means",
+        lambda _: algorithms.build_fed_kmeans(2, (NUM_FEATURES,), random_seed=(1, 2)),
+        trains=False,
+        frameworks=("any",),
+        model=lambda framework: None,
+        cohort=lambda: [[x for batch, _ in each for x in batch] for each in cohort()],
+    ),
 )
 
 
@@ -98,6 +140,36 @@ def first_weights() -> np.ndarray:
     )
 
 
+def keras_loss() -> Any:
+    import keras
+
+    return keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+
+
+def keras_metrics() -> list[Any]:
+    import keras
+
+    return [keras.metrics.SparseCategoricalAccuracy(name="accuracy")]
+
+
+def jax_loss(output: Any, label: Any, sample_weight: Any = None) -> Any:
+    import jax
+    import jax.numpy as jnp
+
+    del sample_weight
+    chosen = jnp.take_along_axis(jax.nn.log_softmax(output), label[:, None], axis=1)
+    return -jnp.mean(chosen)
+
+
+def jax_metrics(**others: Any) -> Any:
+    return tff.learning.metrics.create_mean_metric_fns(
+        {
+            "accuracy": lambda labels, output: output.predictions.argmax(axis=1) == labels,
+            **others,
+        }
+    )
+
+
 def keras_model_fn() -> Any:
     import keras
     import tensorflow as tf
@@ -107,36 +179,67 @@ def keras_model_fn() -> Any:
     )
     return tff.learning.models.from_keras_model(
         keras.Sequential([keras.layers.InputLayer(shape=(NUM_FEATURES,)), kernel]),
-        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
+        loss=keras_loss(),
+        metrics=keras_metrics(),
         input_spec=(tf.TensorSpec([None, NUM_FEATURES]), tf.TensorSpec([None], tf.int32)),
     )
 
 
 def jax_model() -> Any:
     import jax
-    import jax.numpy as jnp
-
-    def loss(output: Any, label: Any, sample_weight: Any = None) -> Any:
-        del sample_weight
-        chosen = jnp.take_along_axis(jax.nn.log_softmax(output), label[:, None], axis=1)
-        return -jnp.mean(chosen)
 
     return tff.learning.models.FunctionalModel(
         initial_weights=([first_weights(), np.zeros(NUM_LABELS, np.float32)], []),
         predict_on_batch_fn=jax.jit(lambda weights, x, training: x @ weights[0][0] + weights[0][1]),
-        loss_fn=loss,
-        metrics_fns=tff.learning.metrics.create_mean_metric_fns(
-            {
-                "accuracy": lambda labels, output: output.predictions.argmax(axis=1) == labels,
-                "loss": lambda labels, output: output.loss,
-            }
-        ),
-        input_spec=(
-            tff.TensorType(np.float32, [None, NUM_FEATURES]),
-            tff.TensorType(np.int32, [None]),
-        ),
+        loss_fn=jax_loss,
+        metrics_fns=jax_metrics(loss=lambda labels, output: output.loss),
+        input_spec=JAX_SPEC,
     )
+
+
+JAX_SPEC = (tff.TensorType(np.float32, [None, NUM_FEATURES]), tff.TensorType(np.int32, [None]))
+
+
+def model_of(framework: str) -> Any:
+    return keras_model_fn if framework == "tensorflow" else jax_model()
+
+
+# The same with weights of each client next to the global ones.
+
+
+def keras_reconstruction_model_fn() -> Any:
+    import keras
+    import tensorflow as tf
+
+    shared = keras.layers.Dense(
+        NUM_LABELS, use_bias=False, kernel_initializer=lambda shape, dtype=None: first_weights()
+    )
+    own = keras.layers.Dense(NUM_LABELS, use_bias=False, kernel_initializer="zeros")
+    inputs = keras.Input((NUM_FEATURES,))
+    return tff.learning.models.ReconstructionModel.from_keras_model_and_layers(
+        keras.Model(inputs, keras.layers.Add()([shared(inputs), own(inputs)])),
+        global_layers=[shared],
+        local_layers=[own],
+        input_spec=(tf.TensorSpec([None, NUM_FEATURES]), tf.TensorSpec([None], tf.int32)),
+    )
+
+
+def jax_reconstruction_model() -> Any:
+    return tff.learning.models.FunctionalReconstructionModel(
+        initial_global_weights=([first_weights()], []),
+        initial_local_weights_fn=lambda key: (
+            [np.zeros((NUM_FEATURES, NUM_LABELS), np.float32)],
+            [],
+        ),
+        predict_on_batch_fn=lambda shared, own, x, training: x @ shared[0][0] + x @ own[0][0],
+        input_spec=JAX_SPEC,
+    )
+
+
+def reconstruction_model_of(framework: str) -> Any:
+    if framework == "tensorflow":
+        return keras_reconstruction_model_fn
+    return jax_reconstruction_model()
 
 
 @functools.cache
@@ -147,7 +250,7 @@ def process(row: Row, framework: str) -> tff.learning.templates.LearningProcess:
 
 def another_process(row: Row, framework: str) -> tff.learning.templates.LearningProcess:
     """A process like `process(row, framework)` that nothing else uses."""
-    return row.build(keras_model_fn if framework == "tensorflow" else jax_model())
+    return row.build(row.model(framework))
 
 
 # The clients.

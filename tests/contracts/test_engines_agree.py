@@ -10,7 +10,7 @@ import concurrent.futures
 import contextlib
 import dataclasses
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
 import numpy as np
@@ -513,6 +513,26 @@ ENGINES = {
     "Ray": Engine(ray_runner),
 }
 FAST_ENGINES = {"2 threads", "in the worst order"}
+# Each kind of program once; the others, and the other engines, are slow tests.
+FAST_PROGRAMS = {
+    "weighted FedAvg, Keras",
+    "weighted FedAvg, JAX, metrics",
+    "MimeLite, variables",
+    "client work, variables",
+    "sum",
+    "mean",
+    "fold, TensorFlow",
+    "fold, JAX",
+    "loops over datasets",
+}
+
+
+def program_rows(slow: Collection[str] = ()) -> list[Any]:
+    """The programs; those are slow tests that are not among the fast ones, or that are named."""
+    fast = FAST_PROGRAMS.difference(slow)
+    return [
+        name if name in fast else pytest.param(name, marks=pytest.mark.slow) for name in PROGRAMS
+    ]
 
 
 def engine_rows() -> list[Any]:
@@ -557,7 +577,7 @@ def results(name: str, engine: contexts.Engine) -> tuple[Any, ...]:
         return tuple([np.asarray(leaf) for leaf in trees.leaves(call(seed))] for seed in SEEDS)
 
 
-@pytest.mark.parametrize("name", PROGRAMS)
+@pytest.mark.parametrize("name", program_rows())
 @pytest.mark.parametrize("engine", engine_rows())
 def test_it_gives_the_bits_of_one_thread(name, engine, runner_of):
     row = ENGINES[engine]
@@ -567,7 +587,8 @@ def test_it_gives_the_bits_of_one_thread(name, engine, runner_of):
         assert [leaf.tobytes() for leaf in given] == [leaf.tobytes() for leaf in wanted]
 
 
-@pytest.mark.parametrize("name", PROGRAMS)
+# The reference engine goes through datasets in iterators of tf.data.
+@pytest.mark.parametrize("name", program_rows(slow=["loops over datasets"]))
 @pytest.mark.parametrize("client_form", ["auto", pytest.param("separate", marks=pytest.mark.slow)])
 def test_it_computes_what_the_reference_engine_does(name, client_form):
     for given, wanted in zip(expected(name, client_form), reference(name), strict=True):
@@ -583,7 +604,7 @@ def reference(name: str) -> tuple[Any, ...]:
         return tuple([np.asarray(leaf) for leaf in trees.leaves(call(seed))] for seed in SEEDS)
 
 
-@pytest.mark.parametrize("name", PROGRAMS)
+@pytest.mark.parametrize("name", program_rows())
 def test_seeds_give_different_results(name):
     first, second, _ = expected(name, "auto")
     assert any(a.tobytes() != b.tobytes() for a, b in zip(first, second, strict=True))

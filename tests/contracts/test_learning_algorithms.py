@@ -5,6 +5,7 @@ That every engine gives the same bits is tested in `test_engines_agree.py`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -16,17 +17,33 @@ import tensorflow_federated as tff
 from tensorflow_federated.core import trees
 
 NUM_ROUNDS = 2
+SLOW = pytest.mark.slow
 
 
 def cases(*, trains: bool | None = None) -> Any:
-    """Marks a test to run for every row, with models of each framework."""
-    chosen = [row for row in ROWS if trains is None or row.trains is trains]
+    """Marks a test to run for every row, with models of each framework.
+
+    From row to row the frameworks take turns; with another one than its own a row is a slow test.
+    """
     pairs = [
-        pytest.param(row, framework, id=f"{row.name}, {framework}")
-        for row in chosen
+        pytest.param(
+            row,
+            framework,
+            id=f"{row.name}, {framework}",
+            marks=() if framework == row.frameworks[turn % len(row.frameworks)] else SLOW,
+        )
+        for turn, row in enumerate(ROWS)
+        if trains is None or row.trains is trains
         for framework in row.frameworks
     ]
     return pytest.mark.parametrize(("row", "framework"), pairs)
+
+
+def first_of(rows: Sequence[Row]) -> Any:
+    """Marks a test to run for these rows; it is a slow test for all but the first."""
+    first, *others = rows
+    slow = [pytest.param(row, marks=SLOW) for row in others]
+    return pytest.mark.parametrize("row", [first, *slow], ids=lambda row: row.name)
 
 
 def run(row: Row, framework: str, data: Any, rounds: int = NUM_ROUNDS) -> tuple[Any, Any]:
@@ -66,11 +83,9 @@ def test_the_state_keeps_its_type(row, framework):
     assert initial.is_equivalent_to(following["state"])
 
 
-@pytest.mark.parametrize(
-    "row", [row for row in ROWS if row.frameworks == FRAMEWORKS], ids=lambda row: row.name
-)
+@first_of([row for row in ROWS if row.frameworks == FRAMEWORKS])
 def test_models_of_both_frameworks_give_the_same_numbers(row):
-    data = learning_algorithms.cohort()
+    data = row.cohort()
     found = [run(row, framework, data) for framework in FRAMEWORKS]
     weights = [
         weights_of(row, framework, state)
@@ -84,7 +99,7 @@ def test_models_of_both_frameworks_give_the_same_numbers(row):
 
 @cases(trains=True)
 def test_it_learns(row, framework):
-    data = learning_algorithms.cohort()
+    data = row.cohort()
     _, first = run(row, framework, data, rounds=1)
     _, last = run(row, framework, data, rounds=5)
     before, after = (_metrics_of_the_model(row, each)["loss"] for each in (first, last))
@@ -101,7 +116,7 @@ def test_a_cohort_without_examples_leaves_the_model(row, framework, data):
 
 @cases(trains=True)
 def test_a_client_whose_update_is_not_finite_is_left_out(row, framework):
-    data = learning_algorithms.cohort()
+    data = row.cohort()
     found, _ = run(row, framework, [*data, learning_algorithms.broken_client()], rounds=1)
     # Where clients have no weights, it counts as one without examples does: with an update of 0.
     instead = data if row.is_weighted else [*data, []]
@@ -109,11 +124,11 @@ def test_a_client_whose_update_is_not_finite_is_left_out(row, framework):
     assert_same(found, expected, tolerance=1e-6)
 
 
-@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+@first_of(ROWS)
 def test_a_state_is_accepted_by_another_process(row):
     # One framework is enough, for it is the types that decide; JAX traces faster.
     framework = row.frameworks[-1]
-    data = learning_algorithms.cohort()
+    data = row.cohort()
     state, _ = run(row, framework, data, rounds=1)
     process = learning_algorithms.process(row, framework)
     other = learning_algorithms.another_process(row, framework)

@@ -488,7 +488,7 @@ def test_steps_that_run_functions(step_fn):
     run_chunk(federated_averaging(step_fn), [weights], [COHORT])
 
 
-@pytest.mark.parametrize("step_fn", STEPS)
+@pytest.mark.parametrize("step_fn", [*STEPS[:-1], pytest.param(STEPS[-1], marks=pytest.mark.slow)])
 def test_threads_at_the_same_time_give_the_same_bits(step_fn):
     compiled, zeros = compiled_averaging(step_fn)
     chunks = [[columns_of(client) for client in COHORT[i:]] for i in range(4)]

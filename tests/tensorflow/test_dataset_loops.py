@@ -6,6 +6,8 @@ import collections
 import gc
 from typing import Any
 
+import hypothesis
+import hypothesis.strategies as st
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -130,6 +132,15 @@ def filtered(dataset):
     return fold(large), fold(large.take(1)), fold(large.skip(1)), fold(large.repeat(2).skip(3))
 
 
+def mapped_and_filtered(dataset):
+    weighted = dataset.map(lambda batch: {"x": batch["x"] + 5, "y": batch["y"]})
+    large = weighted.filter(lambda batch: tf.shape(batch["y"])[0] > 1)
+    return large.reduce(
+        (np.float32(1), np.int64(0)),
+        lambda state, batch: (state[0] * 2 + tf.reduce_sum(batch["x"]), state[1] + 1),
+    )
+
+
 def halves(dataset):
     even = dataset.enumerate().filter(lambda index, _: index % 2 == 0).map(lambda _, batch: batch)
     odd = dataset.enumerate().filter(lambda index, _: index % 2 > 0).map(lambda _, batch: batch)
@@ -222,6 +233,7 @@ KNOWN = [
     taken_while,
     filtered,
     halves,
+    mapped_and_filtered,
     a_part_of_what_is_repeated,
     a_state_that_grows,
     captured,
@@ -260,8 +272,15 @@ def in_loops(concrete, make_loop) -> Any:
     return run
 
 
-@pytest.mark.parametrize("make_loop", [loops.in_one_thread, loops.of_graph])
-@pytest.mark.parametrize("fn", KNOWN)
+@pytest.mark.parametrize(
+    ("fn", "make_loop"),
+    [
+        # From function to function they take turns in the quick tests.
+        pytest.param(fn, make_loop, marks=() if (turn + which) % 2 else pytest.mark.slow)
+        for turn, fn in enumerate(KNOWN)
+        for which, make_loop in enumerate([loops.in_one_thread, loops.of_graph])
+    ],
+)
 def test_a_function_gives_in_loops_what_it_gives_of_a_dataset(fn, make_loop):
     concrete = traced(fn)
     assert dataset_loops.is_known(concrete)
@@ -274,6 +293,47 @@ def test_a_function_gives_in_loops_what_it_gives_of_a_dataset(fn, make_loop):
         for found, wanted in zip(run(first, last), expected, strict=True):
             assert found.dtype == wanted.dtype
             np.testing.assert_allclose(found, wanted, rtol=1e-6)
+
+
+STEPS = {
+    "map": lambda d, n: d.map(lambda batch: {"x": batch["x"] / 2 + n, "y": batch["y"]}),
+    "filter": lambda d, n: d.filter(lambda batch: tf.shape(batch["y"])[0] % 3 != n % 3),
+    "drop all": lambda d, n: d.filter(lambda batch: tf.shape(batch["y"])[0] > 99),
+    "take": lambda d, n: d.take(n),
+    "skip": lambda d, n: d.skip(n),
+    "repeat": lambda d, n: d.repeat(abs(n) % 4),
+    "number": lambda d, n: d.enumerate(n).map(
+        lambda index, batch: {"x": batch["x"] + tf.cast(index, tf.float32), "y": batch["y"]}
+    ),
+    "every other": lambda d, n: (
+        d.enumerate().filter(lambda index, _: index % 2 == n % 2).map(lambda _, batch: batch)
+    ),
+    "take while": lambda d, n: d.take_while(lambda batch: tf.reduce_sum(batch["x"]) < 3.0 * n + 2),
+    "scan": lambda d, n: d.scan(
+        np.float32(n), lambda state, batch: (state + 1, {**batch, "x": batch["x"] * state})
+    ),
+}
+
+
+@pytest.mark.slow
+@hypothesis.given(
+    st.lists(st.tuples(st.sampled_from(sorted(STEPS)), st.integers(-1, 5)), max_size=7)
+)
+@hypothesis.settings(max_examples=40, deadline=None, derandomize=True)
+def test_any_chain_gives_in_loops_what_it_gives_of_a_dataset(chain):
+    def fn(dataset):
+        for name, number in chain:
+            dataset = STEPS[name](dataset, number)
+        return dataset.reduce(
+            (np.float32(1), np.int64(0)),
+            lambda state, batch: (state[0] * 0.7 + tf.reduce_sum(batch["x"]), state[1] + 1),
+        )
+
+    concrete = tf.function(fn, autograph=False).get_concrete_function(tf.data.DatasetSpec(SPEC))
+    run = in_loops(concrete, loops.of_graph)
+    for first, last in [(0, 4), (2, 2)]:
+        for found, wanted in zip(run(first, last), concrete(batches(first, last)), strict=True):
+            np.testing.assert_allclose(found, wanted, rtol=1e-5)
 
 
 def shuffled(dataset):

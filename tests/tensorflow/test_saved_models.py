@@ -293,6 +293,7 @@ def test_no_operation_that_is_allowed_takes_the_name_of_a_file():
     assert {name for name in known if takes[name] & names} == {"CacheDatasetV2"}
 
 
+@pytest.mark.slow
 def test_ragged_and_sparse_tensors_come_back_in_a_fresh_process(tmp_path, run_python):
     @tff.tensorflow.computation(tf.RaggedTensorSpec([None, None], tf.int32))
     def fn(rows):

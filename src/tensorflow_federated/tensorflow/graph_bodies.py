@@ -84,7 +84,7 @@ class Body:
         graph_def.library.function.extend(graph_functions.called(nodes, self.functions).values())
         names = [name for name in wanted if node_of(name) in own]
         tensors = tf.graph_util.import_graph_def(
-            graph_def, input_map=read, return_elements=names, name="copied"
+            graph_def, input_map=read, return_elements=names, name=f"copied_{_depth()}"
         )
         tf.compat.v1.get_default_graph().add_to_collection(_OWNERS, self.owner)
         return dict(zip(names, tensors, strict=True))
@@ -145,6 +145,18 @@ def _in_this_graph(tensor: tf.Tensor) -> tf.Tensor:
     """A tensor of this graph; the same one each time, which says what waits for what."""
     here: Any = tf.compat.v1.get_default_graph()
     return tensor if getattr(tensor, "graph", None) is here else here.capture(tensor)
+
+
+def _depth() -> int:
+    """How many graphs are around the graph that is being made.
+
+    What comes from one of these keeps its name there. If such a name were that of something which
+    is copied here, TensorFlow would give it a name that another thing has already.
+    """
+    depth, graph = 0, getattr(tf.compat.v1.get_default_graph(), "outer_graph", None)
+    while graph is not None:
+        depth, graph = depth + 1, getattr(graph, "outer_graph", None)
+    return depth
 
 
 @functools.cache

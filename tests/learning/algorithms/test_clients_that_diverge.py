@@ -78,10 +78,17 @@ def kernel(output):
 
 
 FRAMEWORKS = pytest.mark.parametrize("framework", ["jax", "keras"])
-FORMS = pytest.mark.parametrize("form", ["compiled", "separate"])
+FORMS = pytest.mark.parametrize(
+    ("form", "framework"),
+    [
+        ("compiled", "jax"),
+        ("separate", "keras"),
+        pytest.param("compiled", "keras", marks=pytest.mark.slow),
+        pytest.param("separate", "jax", marks=pytest.mark.slow),
+    ],
+)
 
 
-@FRAMEWORKS
 @FORMS
 def test_they_are_told_without_a_policy(framework, form):
     context = native.create_sync_local_cpp_execution_context(client_form=form)
@@ -103,7 +110,6 @@ def test_they_are_told_where_updates_have_no_weight(framework):
     assert [each.client_index for each in context.last_failures] == DIVERGED
 
 
-@FRAMEWORKS
 @FORMS
 def test_they_can_be_left_out(framework, form):
     context = native.create_sync_local_cpp_execution_context(
@@ -116,7 +122,6 @@ def test_they_can_be_left_out(framework, form):
     assert kernel(output) == pytest.approx(kernel(run_round(context, framework, DATA_LEFT)))
 
 
-@FRAMEWORKS
 @FORMS
 def test_they_can_end_the_call(framework, form):
     context = native.create_sync_local_cpp_execution_context(client_form=form, non_finite="fail")
@@ -127,6 +132,7 @@ def test_they_can_end_the_call(framework, form):
     assert any("update: holds NaN or an infinity" in each for each in error.problems)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("settings", [{}, {"non_finite": "fail", "on_client_failure": "drop"}])
 def test_they_are_told_by_other_processes_too(settings):
     here = native.create_sync_local_cpp_execution_context(**settings)

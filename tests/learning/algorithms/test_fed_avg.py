@@ -40,8 +40,15 @@ def check_rounds(clients):
     return check
 
 
-@pytest.mark.parametrize("kind", ["keras", "variable"])
-@pytest.mark.parametrize("weighting", ["weighted", "unweighted"])
+@pytest.mark.parametrize(
+    ("weighting", "kind"),
+    [
+        ("weighted", "keras"),
+        ("unweighted", "variable"),
+        pytest.param("weighted", "variable", marks=pytest.mark.slow),
+        pytest.param("unweighted", "keras", marks=pytest.mark.slow),
+    ],
+)
 def test_ten_rounds_are_those_of_tff(kind, weighting, check_rounds, request):
     model_fn = request.getfixturevalue(f"{kind}_model_fn")
     build = getattr(algorithms, f"build_{weighting}_fed_avg")
@@ -71,7 +78,9 @@ def test_a_cohort_without_examples_leaves_the_model(keras_model_fn, clients, che
     check_rounds(process, "keras_empty_client_unweighted", clients[:1])
 
 
-@pytest.mark.parametrize("weighting", ["weighted", "unweighted"])
+@pytest.mark.parametrize(
+    "weighting", ["weighted", pytest.param("unweighted", marks=pytest.mark.slow)]
+)
 def test_a_client_of_infinite_features_is_left_out(
     weighting, keras_model_fn, client_arrays, to_dataset, check_rounds
 ):
@@ -200,6 +209,7 @@ def test_state_and_metrics_are_in_the_containers_of_tff(keras_model_fn, clients)
     ]
 
 
+@pytest.mark.slow
 def test_a_state_of_another_process_of_the_same_type_is_accepted(
     keras_model_fn, variable_model_fn, clients
 ):

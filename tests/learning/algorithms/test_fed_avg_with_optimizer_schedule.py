@@ -74,6 +74,7 @@ def test_rounds_are_those_of_the_equations(optimizer_fn, step):
     np.testing.assert_allclose(found, in_numpy(data, 3, step), rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_decaying_rate_reaches_the_optimum_where_a_constant_one_stays_away():
     data = quadratics.clients(batch_size=12, epochs=8)
     *_, constant = quadratics.run(build(lambda round_num: 0.1), data, 200)

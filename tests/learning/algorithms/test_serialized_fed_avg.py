@@ -110,6 +110,7 @@ def test_every_call_of_initialize_gives_the_weights_that_were_drawn(process):
     np.testing.assert_array_equal(first, second)
 
 
+@pytest.mark.slow
 def test_a_fresh_process_without_the_code_gives_the_same(process, tmp_path, run_python):
     paths = [tmp_path / "initialize", tmp_path / "next"]
     paths[0].write_bytes(tff.framework.serialize_computation(process.initialize))

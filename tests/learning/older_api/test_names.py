@@ -7,11 +7,12 @@ import pytest
 
 import tensorflow_federated as tff
 from tensorflow_federated import learning
-from tensorflow_federated.learning.older_api import framework, utils
+from tensorflow_federated.learning.older_api import framework, reconstruction, utils
 
 NAMESPACES = {
     "tff.learning": (learning, learning._OLDER),
     "tff.learning.framework": (framework, framework._OLDER),
+    "tff.learning.reconstruction": (reconstruction, reconstruction._OLDER),
     "tff.utils": (utils, utils._OLDER),
 }
 

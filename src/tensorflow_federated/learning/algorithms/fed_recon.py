@@ -25,12 +25,16 @@ from tensorflow_federated.learning.client_weighting import ClientWeighting
 from tensorflow_federated.learning.metrics.metric_types import MetricsAggregatorType
 from tensorflow_federated.learning.metrics.summation import sum_then_finalize
 from tensorflow_federated.learning.models import reconstructions
+from tensorflow_federated.learning.models.functional_reconstruction import (
+    FunctionalReconstructionModel,
+)
+from tensorflow_federated.learning.models.local_loops import ModelSpec
 from tensorflow_federated.learning.models.reconstruction_model import (
     ReconstructionDatasetSplitFn,
     ReconstructionModel,
 )
 from tensorflow_federated.learning.optimizers.optimizer import Optimizer, check_optimizer
-from tensorflow_federated.learning.templates import arguments, composers
+from tensorflow_federated.learning.templates import arguments, composers, local_training
 
 _NAME = "tff.learning.algorithms.build_fed_recon"
 _SERVER_OPTIMIZER = optimizers.build_sgdm(learning_rate=1.0)
@@ -39,10 +43,10 @@ _CLIENT_OPTIMIZER = optimizers.build_sgdm(learning_rate=0.1)
 
 @errors.boundary
 def build_fed_recon(
-    model_fn: Callable[[], ReconstructionModel],
+    model_fn: Callable[[], ReconstructionModel] | FunctionalReconstructionModel,
     *,
     loss_fn: Callable[[], Any],
-    metrics_fn: Callable[[], list[Any]] | None = None,
+    metrics_fn: Callable[[], Any] | None = None,
     server_optimizer_fn: Optimizer[Any, Any, Any] = _SERVER_OPTIMIZER,
     client_optimizer_fn: Optimizer[Any, Any, Any] = _CLIENT_OPTIMIZER,
     reconstruction_optimizer_fn: Optimizer[Any, Any, Any] = _CLIENT_OPTIMIZER,
@@ -99,18 +103,21 @@ def build_fed_recon(
 
     Args:
       model_fn: a function without arguments that makes a `tff.learning.models.ReconstructionModel`;
-        it is called several times, and must make a new one each time.
-      loss_fn: a function without arguments that makes a `keras.losses.Loss`.
-      metrics_fn: a function without arguments that makes a list of `keras.metrics.Metric`s; if
-        None, only the loss is reported.
+        it is called several times, and must make a new one each time. Or, for JAX, a
+        `tff.learning.models.FunctionalReconstructionModel`.
+      loss_fn: a function without arguments that makes a `keras.losses.Loss`; for JAX, the loss of a
+        `tff.learning.models.FunctionalModel`.
+      metrics_fn: a function without arguments that makes a list of `keras.metrics.Metric`s; for
+        JAX, the three functions of `tff.learning.metrics.create_mean_metric_fns`. If None, only the
+        loss is reported.
       server_optimizer_fn: the optimizer of the server.
       client_optimizer_fn: the optimizer that steps the global variables at a client.
       reconstruction_optimizer_fn: the optimizer that steps the local variables.
       dataset_split_fn: splits the data of a client; one batch for S_k and one for Q_k, by turns, if
         None. See `tff.learning.models.ReconstructionModel.build_dataset_split_fn`.
-      client_weighting: how much a client counts; or a function in TensorFlow from its unfinalized
-        metrics, an `OrderedDict` of lists of tensors, to a number. By the number of its examples in
-        Q_k if None.
+      client_weighting: how much a client counts; or a function in the framework of the model from
+        its unfinalized metrics, an `OrderedDict` of lists of tensors, to a number. By the number of
+        its examples in Q_k if None.
       model_distributor: how the global variables come to the clients; a broadcast if None.
       model_aggregator_factory: how the deltas are averaged; `tff.aggregators.MeanFactory()` if
         None. An unweighted one needs `client_weighting=tff.learning.ClientWeighting.UNIFORM`.
@@ -161,8 +168,10 @@ def build_fed_recon(
     arXiv:2102.03448, Algorithm 1.
 
     Differs from the paper: the cohort of a round is given, not sampled. From TFF: a weight that
-    `client_weighting` computes is cast to float32; what a Keras initializer or a `Dropout` draws at
-    a client without a seed depends on the seed of the context.
+    `client_weighting` computes is cast to float32; models of JAX are errors there; what a Keras
+    initializer or a `Dropout` draws at a client without a seed depends on the seed of the context.
+    What a hand-written `tf.Variable(tf.random.normal(...))` draws does not: use
+    `keras.initializers`.
     """
     optimizer_arguments = {
         "server_optimizer_fn": server_optimizer_fn,
@@ -174,8 +183,8 @@ def build_fed_recon(
     )
     arguments.check_distributor(model_distributor, _NAME)
     aggregate = arguments.check_metrics_aggregator(metrics_aggregator, sum_then_finalize, _NAME)
-    weighting = _checked_weighting(client_weighting)
-    aggregator_factory = _checked_aggregator(model_aggregator_factory, weighting)
+    weighting = checked_weighting(client_weighting)
+    aggregator_factory = checked_aggregator(model_aggregator_factory, weighting)
     reconstruction = reconstructions.describe(model_fn, loss_fn, metrics_fn, dataset_split_fn)
     train = reconstruction.training(client_optimizer, reconstruction_optimizer, weighting)
     spec = reconstruction.spec
@@ -185,13 +194,18 @@ def build_fed_recon(
         "fed_recon",
         spec.initial_weights,
         model_distributor,
-        _client_work(spec, train, aggregate),
+        build_recon_work(reconstruction.spec, train, aggregate),
         aggregator_factory.create(spec.weights_type["trainable"], TensorType(np.float32)),
         templates.build_apply_optimizer_finalizer(server_optimizer, spec.weights_type),
     )
 
 
-def _checked_weighting(candidate: Any) -> ClientWeighting | Callable[[Any], Any]:
+def checked_weighting(candidate: Any) -> ClientWeighting | Callable[[Any], Any]:
+    """How clients are weighted: by their numbers of examples if nothing is given.
+
+    Raises:
+      TypeMismatchError: if it is neither an enumeration nor a function.
+    """
     if candidate is None:
         return ClientWeighting.NUM_EXAMPLES
     if isinstance(candidate, ClientWeighting) or callable(candidate):
@@ -207,7 +221,13 @@ def _checked_weighting(candidate: Any) -> ClientWeighting | Callable[[Any], Any]
     )
 
 
-def _checked_aggregator(factory: Any, weighting: Any) -> aggregators.WeightedAggregationFactory:
+def checked_aggregator(factory: Any, weighting: Any) -> aggregators.WeightedAggregationFactory:
+    """What aggregates the model deltas: a weighted mean if nothing is given.
+
+    Raises:
+      ModelValueError: if it takes no weights and clients have weights.
+      TypeMismatchError: if it is no factory.
+    """
     if factory is None:
         return aggregators.MeanFactory()
     arguments.check_kind(
@@ -232,12 +252,26 @@ def _checked_aggregator(factory: Any, weighting: Any) -> aggregators.WeightedAgg
     return aggregators.as_weighted_aggregator(factory)
 
 
-def _client_work(
-    spec: Any, train: ConcreteComputation, aggregate: MetricsAggregatorType
+def build_recon_work(
+    spec: ModelSpec, train: ConcreteComputation, aggregate: MetricsAggregatorType
 ) -> templates.ClientWorkProcess:
+    """Builds the client work of reconstruction, without a state; it measures `train`.
+
+    Args:
+      spec: the description of the model; its weights are the global ones.
+      train: what a client does, see `reconstructions.Reconstruction`.
+      aggregate: aggregates the metrics.
+
+    Returns:
+      The process.
+
+    Raises:
+      TypeMismatchError: if the weight of a client is no number.
+    """
     data_type = SequenceType(spec.batch_type)
     aggregate_metrics = aggregate(spec.metric_finalizers, spec.unfinalized_metrics_type)
     trained_type: Any = train.type_signature.result
+    local_training.check_weight_type(trained_type["weight"])
     weigh = jax.portable_computation(
         _weight, trained_type["weight"], trained_type["has_non_finite"]
     )
@@ -250,13 +284,13 @@ def _client_work(
             unfinalized_metrics=trained.unfinalized_metrics,
         )
 
-    local_training = tracing.federated_computation(train_client, spec.weights_type, data_type)
+    train_clients = tracing.federated_computation(train_client, spec.weights_type, data_type)
 
     def initialize() -> Any:
         return intrinsics.federated_value((), placements.SERVER)
 
     def work(state: Any, weights: Any, client_data: Any) -> Any:
-        trained = intrinsics.federated_map(local_training, (weights, client_data))
+        trained = intrinsics.federated_map(train_clients, (weights, client_data))
         metrics = aggregate_metrics(trained.unfinalized_metrics)
         return process_templates.MeasuredProcessOutput(
             state,

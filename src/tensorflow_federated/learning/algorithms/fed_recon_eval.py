@@ -11,6 +11,9 @@ from tensorflow_federated.core.types import SequenceType
 from tensorflow_federated.learning import optimizers, templates
 from tensorflow_federated.learning.metrics.summation_process import SumThenFinalizeFactory
 from tensorflow_federated.learning.models import reconstructions
+from tensorflow_federated.learning.models.functional_reconstruction import (
+    FunctionalReconstructionModel,
+)
 from tensorflow_federated.learning.models.reconstruction_model import (
     ReconstructionDatasetSplitFn,
     ReconstructionModel,
@@ -24,10 +27,10 @@ _OPTIMIZER = optimizers.build_sgdm(learning_rate=0.1)
 
 @errors.boundary
 def build_fed_recon_eval(
-    model_fn: Callable[[], ReconstructionModel],
+    model_fn: Callable[[], ReconstructionModel] | FunctionalReconstructionModel,
     *,
     loss_fn: Callable[[], Any],
-    metrics_fn: Callable[[], list[Any]] | None = None,
+    metrics_fn: Callable[[], Any] | None = None,
     reconstruction_optimizer_fn: Optimizer[Any, Any, Any] = _OPTIMIZER,
     dataset_split_fn: ReconstructionDatasetSplitFn | None = None,
     model_distributor: templates.DistributionProcess | None = None,
@@ -54,10 +57,13 @@ def build_fed_recon_eval(
 
     Args:
       model_fn: a function without arguments that makes a `tff.learning.models.ReconstructionModel`;
-        it is called several times, and must make a new one each time.
-      loss_fn: a function without arguments that makes a `keras.losses.Loss`.
-      metrics_fn: a function without arguments that makes a list of `keras.metrics.Metric`s; if
-        None, only the loss is reported.
+        it is called several times, and must make a new one each time. Or, for JAX, a
+        `tff.learning.models.FunctionalReconstructionModel`.
+      loss_fn: a function without arguments that makes a `keras.losses.Loss`; for JAX, the loss of a
+        `tff.learning.models.FunctionalModel`.
+      metrics_fn: a function without arguments that makes a list of `keras.metrics.Metric`s; for
+        JAX, the three functions of `tff.learning.metrics.create_mean_metric_fns`. If None, only the
+        loss is reported.
       reconstruction_optimizer_fn: the optimizer that steps the local variables.
       dataset_split_fn: splits the data of a client: for reconstruction, and for the metrics; one
         batch for each, by turns, if None.

@@ -6,6 +6,9 @@ from tensorflow_federated.core import namespaces as _namespaces
 from tensorflow_federated.learning.models.from_keras import from_keras_model
 from tensorflow_federated.learning.models.functional import FunctionalModel, model_from_functional
 from tensorflow_federated.learning.models.functional_keras import functional_model_from_keras
+from tensorflow_federated.learning.models.functional_reconstruction import (
+    FunctionalReconstructionModel,
+)
 from tensorflow_federated.learning.models.model_weights import ModelWeights, weights_type_from_model
 from tensorflow_federated.learning.models.reconstruction_model import (
     ReconstructionBatchOutput,
@@ -23,6 +26,7 @@ from tensorflow_federated.learning.models.variable import BatchOutput, VariableM
 __all__ = [
     "BatchOutput",
     "FunctionalModel",
+    "FunctionalReconstructionModel",
     "ModelWeights",
     "ReconstructionBatchOutput",
     "ReconstructionDatasetSplitFn",

@@ -51,11 +51,13 @@ class ModelParts:
       model_fn: makes the model.
       loss_fn: makes a `keras.losses.Loss`.
       metrics_fn: makes a list of `keras.metrics.Metric`s; None for none.
+      counts_examples: whether the metric `loss` is the mean over examples, instead of batches.
     """
 
     model_fn: Callable[[], ReconstructionModel]
     loss_fn: Callable[[], Any]
     metrics_fn: Callable[[], Any] | None
+    counts_examples: bool = False
 
     def make(self) -> MeasuredModel:
         """Makes the model, with its loss and its metrics."""
@@ -78,6 +80,7 @@ class MeasuredModel(VariableModel):
         loss_metric = keras.metrics.MeanMetricWrapper(parts.loss_fn(), name="loss")
         self.metrics = [*metrics, loss_metric]
         check_names([metric.name for metric in self.metrics])
+        self._counts_examples = parts.counts_examples
         self._is_keras = isinstance(self.model, KerasReconstructionModel)
         for metric in self.metrics:
             if not functional_metrics.is_built(metric):
@@ -116,8 +119,11 @@ class MeasuredModel(VariableModel):
 
     def measure(self, output: ReconstructionBatchOutput) -> None:
         """Adds a batch to the metrics."""
-        for metric in self.metrics:
+        *others, loss = self.metrics
+        for metric in others:
             metric.update_state(output.labels, output.predictions)
+        weight = _count(output) if self._counts_examples else None
+        loss.update_state(output.labels, output.predictions, sample_weight=weight)
 
     def forward_pass(self, batch_input: Any, training: bool = True) -> BatchOutput:
         output = self.output(batch_input, training=training)
@@ -221,7 +227,7 @@ def trace_training(
             model_delta=trees.map_structure(
                 lambda leaf: tf.where(finite, leaf, tf.zeros_like(leaf)), delta
             ),
-            weight=tf.ensure_shape(weight, []),
+            weight=weight,
             has_non_finite=tf.logical_not(finite),
             unfinalized_metrics=unfinalized,
         )

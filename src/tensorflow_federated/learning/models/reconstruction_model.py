@@ -9,13 +9,16 @@ from typing import Any, NamedTuple, TypeAlias
 
 from tensorflow_federated.core import containers, errors, trees
 from tensorflow_federated.learning.models import frameworks
+from tensorflow_federated.learning.models.dataset_splits import DatasetSplit, Part
 from tensorflow_federated.learning.models.model_weights import ModelWeights
 
 ReconstructionDatasetSplitFn: TypeAlias = Callable[[Any], tuple[Any, Any]]
 """From the dataset of a client to two: for reconstruction, and for what comes after it.
 
-Both are read in a graph of TensorFlow: the function is called once, on a `tf.data.Dataset` that
-stands for the data of any client, and returns two datasets made of it.
+For a model of TensorFlow both are read in a graph: the function is called once, on a
+`tf.data.Dataset` that stands for the data of any client, and returns two datasets made of it. For a
+model of JAX it is one that `ReconstructionModel.build_dataset_split_fn` made, or
+`ReconstructionModel.simple_dataset_split_fn`.
 """
 
 
@@ -221,21 +224,10 @@ class ReconstructionModel(abc.ABC):
             post_recon_steps_max=post_recon_steps_max,
         )
 
-        def part(dataset: Any, remainder: int, epochs: int, steps_max: int | None) -> Any:
-            if split_dataset:
-                numbered = dataset.enumerate().filter(lambda index, _: index % 2 == remainder)
-                dataset = numbered.map(lambda _, batch: batch)
-            dataset = dataset.repeat(epochs)
-            return dataset if steps_max is None else dataset.take(steps_max)
-
-        def dataset_split_fn(client_dataset: Any) -> tuple[Any, Any]:
-            """Splits the dataset of a client."""
-            return (
-                part(client_dataset, 0, recon_epochs, recon_steps_max),
-                part(client_dataset, 1, post_recon_epochs, post_recon_steps_max),
-            )
-
-        return dataset_split_fn
+        return DatasetSplit(
+            Part(0 if split_dataset else None, recon_epochs, recon_steps_max),
+            Part(1 if split_dataset else None, post_recon_epochs, post_recon_steps_max),
+        )
 
     @classmethod
     @errors.boundary

@@ -8,10 +8,14 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
-from tensorflow_federated.core import errors
+from tensorflow_federated.core import callsites, errors
 from tensorflow_federated.core.computations import ConcreteComputation
 from tensorflow_federated.learning import descriptions
 from tensorflow_federated.learning.client_weighting import ClientWeighting
+from tensorflow_federated.learning.models.dataset_splits import DatasetSplit
+from tensorflow_federated.learning.models.functional_reconstruction import (
+    FunctionalReconstructionModel,
+)
 from tensorflow_federated.learning.models.local_loops import ModelSpec
 from tensorflow_federated.learning.models.reconstruction_model import (
     ReconstructionDatasetSplitFn,
@@ -98,8 +102,10 @@ class _OfVariables:
 def describe(
     model_fn: Any,
     loss_fn: Callable[[], Any],
-    metrics_fn: Callable[[], list[Any]] | None,
+    metrics_fn: Callable[[], Any] | None,
     dataset_split_fn: ReconstructionDatasetSplitFn | None,
+    *,
+    counts_examples: bool = False,
 ) -> Reconstruction:
     """Finds out what an algorithm has to know of a model.
 
@@ -109,6 +115,8 @@ def describe(
       metrics_fn: makes its metrics; None for none.
       dataset_split_fn: splits the data of a client; into batches with even and with odd numbers if
         None.
+      counts_examples: whether the metric `loss` of a model of TensorFlow is the mean over examples,
+        instead of batches.
 
     Returns:
       The description.
@@ -126,9 +134,38 @@ def describe(
             signature="(tf.data.Dataset -> (tf.data.Dataset, tf.data.Dataset))",
             fix="make one with `tff.learning.models.ReconstructionModel.build_dataset_split_fn`.",
         )
+    if isinstance(model_fn, FunctionalReconstructionModel):
+        from tensorflow_federated.learning.models import jax_reconstruction
+
+        split = _declared_split(dataset_split_fn)
+        return jax_reconstruction.describe(model_fn, loss_fn, metrics_fn, split)
     if "tensorflow" not in sys.modules and importlib.util.find_spec("tensorflow") is None:
         raise errors.missing_extra("tensorflow", "a `tff.learning.models.ReconstructionModel`")
     from tensorflow_federated.learning.models import reconstruction_loops
 
-    parts = reconstruction_loops.ModelParts(model_fn, loss_fn, metrics_fn)
+    parts = reconstruction_loops.ModelParts(model_fn, loss_fn, metrics_fn, counts_examples)
     return _OfVariables(parts, reconstruction_loops.describe(parts), dataset_split_fn)
+
+
+def _declared_split(dataset_split_fn: ReconstructionDatasetSplitFn) -> DatasetSplit:
+    """The split for a model of JAX, which does not read datasets of TensorFlow."""
+    problems: list[str] = []
+    simple: Any = ReconstructionModel.simple_dataset_split_fn
+    if getattr(dataset_split_fn, "__func__", None) is simple.__func__:
+        return DatasetSplit()
+    if isinstance(dataset_split_fn, DatasetSplit):
+        parts = {"recon": dataset_split_fn.first, "post_recon": dataset_split_fn.second}
+        problems = [
+            f"{name}_epochs: expected how many, got {part.epochs}"
+            for name, part in parts.items()
+            if part.epochs is None or part.epochs < 0
+        ]
+        if not problems:
+            return dataset_split_fn
+    raise errors.ModelError(
+        "this `dataset_split_fn` cannot split the batches of a model of JAX.",
+        problems=problems or [f"dataset_split_fn: got {descriptions.described(dataset_split_fn)}"],
+        where=callsites.line_of(dataset_split_fn),
+        fix="make one with `tff.learning.models.ReconstructionModel.build_dataset_split_fn`, of "
+        "whole epochs.",
+    )
