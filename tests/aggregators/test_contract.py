@@ -126,6 +126,21 @@ ROWS = {
         AGG.DifferentiallyPrivateFactory.gaussian_fixed(0.0, 1.0, 50.0),
         signature(DP_STATE, "<dp_query_metrics=<>,dp=<>>"),
     ),
+    "after a Hadamard transform": Row(
+        AGG.HadamardTransformFactory(), signature("<<>,int64[2]>", "<hd=<>>"), is_exact=False
+    ),
+    "after two Fourier transforms": Row(
+        AGG.DiscreteFourierTransformFactory(AGG.clipping_factory(50.0, AGG.SumFactory()), 2),
+        signature(
+            "<<clipping_norm=<>,inner_agg=<>,clipped_count_agg=<>>,int64[2]>",
+            "<dft=<clipping=<>,clipping_norm=float32,clipped_count=int32>>",
+        ),
+        is_exact=False,
+    ),
+    "encoded sum": Row(AGG.EncodedSumFactory.quantize_above_threshold(), SUM_SIGNATURE),
+    "mean of encoded sums": Row(
+        AGG.MeanFactory(AGG.EncodedSumFactory.quantize_above_threshold()), MEAN_SIGNATURE
+    ),
     "vector": Row(AGG.concat_factory(AGG.SumFactory()), SUM_SIGNATURE),
     "vector mean": Row(AGG.concat_factory(AGG.MeanFactory()), MEAN_SIGNATURE),
     "measured": Row(

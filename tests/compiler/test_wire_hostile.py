@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
+
 PROGRAM = """
 import collections, json, random, resource, sys
 import jax.numpy as jnp
@@ -106,6 +108,7 @@ print(json.dumps({"outcomes": outcomes, "megabytes": (after - before) / 1024}))
 """
 
 
+@pytest.mark.slow
 def test_two_thousand_hostile_strings_are_refused_within_64_megabytes(run_python):
     found: dict[str, Any] = json.loads(run_python(PROGRAM).splitlines()[-1])
     outcomes = found["outcomes"]

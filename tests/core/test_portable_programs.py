@@ -84,6 +84,13 @@ FUNCTIONS = {
         xp.minimum(x, xp.ones_like(x)),
         xp.where(x > 0, x, xp.zeros_like(x)),
     ),
+    "slices": lambda xp, x: (xp.slice(x, 0, 1), xp.slice(x, 1, 2), xp.slice(x, 1, 5)),
+    "transforms": lambda xp, x: (
+        xp.fft(xp.cast(x, np.complex64)),
+        xp.ifft(xp.cast(x, np.complex64)),
+        xp.real(xp.cast(x, np.complex64)),
+        xp.imag(xp.cast(x, np.complex128)),
+    ),
     "shapes": lambda xp, x: (
         xp.reshape(x, [-1]),
         xp.reshape(x, (-1, 1)),
@@ -118,6 +125,24 @@ def test_a_function_that_travelled_gives_the_same(name, shape):
     assert len(expected) == len(found)
     for left, right in zip(expected, found, strict=True):
         np.testing.assert_array_equal(np.asarray(left), np.asarray(right))
+
+
+@pytest.mark.parametrize(
+    ("shape", "sliced"), [((2, 3), (1, 3)), ((None, 3), (None, 3)), ((9, 3), (4, 3))], ids=str
+)
+def test_a_slice_has_its_shape_while_it_is_recorded(shape, sliced):
+    seen = []
+
+    @portable_computation((np.float32, shape))
+    def fn(x):
+        xp = portable.namespace_of(x)
+        part = xp.slice(x, 1, 5)
+        seen.append(tuple(xp.shape_of(part)))
+        return part
+
+    seen.clear()
+    np.testing.assert_array_equal(travelled(fn)(X), X[1:5])
+    assert seen == [sliced]
 
 
 def test_it_runs_in_the_framework_of_its_arguments():

@@ -94,7 +94,7 @@ def test_a_type_is_itself():
     "spec",
     [
         None,
-        object(),
+        pytest.param(object(), id="an object"),
         3,
         "int32",
         type,

@@ -33,6 +33,11 @@ FACTORIES = {
         debug_measurements_fn=LEARNING.add_debug_measurements
     ),
     "private": lambda: LEARNING.dp_aggregator(1.0, 100.0),
+    "compressed": lambda: LEARNING.compression_aggregator(),
+    "compressed, measured": lambda: LEARNING.compression_aggregator(
+        zeroing=False, weighted=False, debug_measurements_fn=LEARNING.add_debug_measurements
+    ),
+    "private by noise of the clients": lambda: LEARNING.ddp_secure_aggregator(0.0, 10),
     "secure": lambda: LEARNING.secure_aggregator(),
     "secure without weights": lambda: LEARNING.secure_aggregator(weighted=False, zeroing=False),
 }
@@ -122,6 +127,23 @@ def test_dtypes_can_be_mixed(engine):
     assert output.measurements["server_update_norm"] == 5.0
 
 
+def test_large_tensors_are_compressed_after_weighting(engine):
+    value_type = tff.TensorType(np.float32, [20001])
+    factory = LEARNING.compression_aggregator(zeroing=False, clipping=False, stochastic=False)
+    value = np.arange(20001, dtype=np.float32)
+    (output,) = run(factory, [value, value], [2.0, 6.0], value_type=value_type)
+    step = 20000 / 255
+    assert np.abs(output.result - value).max() <= step / 2 * (1 + 1e-4)
+    steps = output.result / step
+    np.testing.assert_allclose(steps.min(), 0.0)
+    assert len(set(np.round(2 * steps))) in (256, 257, 258)
+
+
+def test_a_name_of_the_years_before_names_the_one_to_use():
+    with pytest.raises(AttributeError, match=r"tff\.learning\.compression_aggregator"):
+        _ = LEARNING.entropy_compression_aggregator
+
+
 def unweighted(factory):
     del factory
     return tff.aggregators.SumFactory()
@@ -135,6 +157,7 @@ ERRORS = {
         tff.aggregators.SumFactory()
     ).create(tff.to_type((np.float32, np.float64))),
     "measurements of nothing": lambda: LEARNING.add_debug_measurements("sum"),
+    "an unknown setting of the compression": lambda: LEARNING.compression_aggregator(step=1),
     "an integer as the multiplier": lambda: LEARNING.dp_aggregator(1, 100.0),
 }
 

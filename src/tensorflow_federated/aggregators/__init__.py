@@ -6,6 +6,7 @@ from tensorflow_federated.aggregators import queries
 from tensorflow_federated.aggregators.clipping import clipping_factory, zeroing_factory
 from tensorflow_federated.aggregators.concatenation import concat_factory
 from tensorflow_federated.aggregators.differential_privacy import DifferentiallyPrivateFactory
+from tensorflow_federated.aggregators.encoded_sums import EncodedSumFactory
 from tensorflow_federated.aggregators.factory import (
     AggregationFactory,
     UnweightedAggregationFactory,
@@ -15,6 +16,10 @@ from tensorflow_federated.aggregators.means import MeanFactory, UnweightedMeanFa
 from tensorflow_federated.aggregators.measurements import add_measurements
 from tensorflow_federated.aggregators.quantiles import PrivateQuantileEstimationProcess
 from tensorflow_federated.aggregators.quantized_sums import secure_quantized_sum
+from tensorflow_federated.aggregators.rotations import (
+    DiscreteFourierTransformFactory,
+    HadamardTransformFactory,
+)
 from tensorflow_federated.aggregators.sampling import (
     UnweightedReservoirSamplingFactory,
     federated_sample,
@@ -27,6 +32,9 @@ from tensorflow_federated.core import namespaces as _namespaces
 __all__ = [
     "AggregationFactory",
     "DifferentiallyPrivateFactory",
+    "DiscreteFourierTransformFactory",
+    "EncodedSumFactory",
+    "HadamardTransformFactory",
     "MeanFactory",
     "PrivateQuantileEstimationProcess",
     "SecureModularSumFactory",
@@ -46,17 +54,12 @@ __all__ = [
     "zeroing_factory",
 ]
 
-_BY_HAND = (
-    "take `tff.aggregators.MeanFactory()` or `SumFactory()`, or write a subclass of "
-    "`tff.aggregators.UnweightedAggregationFactory`."
+_DISCRETIZED = (
+    "take `tff.learning.ddp_secure_aggregator(...)`, which rounds at random, or "
+    "`tff.aggregators.EncodedSumFactory.quantize_above_threshold(...)`."
 )
 _REMOVED: dict[str, str] = dict.fromkeys(
-    (
-        "DiscreteFourierTransformFactory",
-        "EncodedSumFactory",
-        "HadamardTransformFactory",
-    ),
-    _BY_HAND,
+    ("DeterministicDiscretizationFactory", "StochasticDiscretizationFactory"), _DISCRETIZED
 )
 
 __getattr__, __dir__ = _namespaces.module_functions("tff.aggregators", __all__, removed=_REMOVED)

@@ -49,7 +49,7 @@ class NoiseSource:
           key: int64[2].
         """
         self._xp = portable.namespace_of(key)
-        self._words = _words_of(key)
+        self._words = words_of(key)
         self._stream = 0
 
     def normal(self, shape: tuple[int, ...] | list[int]) -> portable.Array:
@@ -110,8 +110,8 @@ def _product(word: Any, multiplier: int) -> tuple[Any, Any]:
     return high // 2**16, ((high & 0xFFFF) * 2**16) | (low & 0xFFFF)
 
 
-def _words_of(key: Any) -> tuple[Any, Any, Any, Any]:
-    """The four words of a key, int64[2]."""
+def words_of(key: portable.Array) -> tuple[Any, Any, Any, Any]:
+    """The four words of 32 bits of a key, int64[2]: two of it are for the key of Philox."""
     xp = portable.namespace_of(key)
     first, second = (xp.sum(key * np.array(mask, np.int64)) for mask in ([1, 0], [0, 1]))
     return (

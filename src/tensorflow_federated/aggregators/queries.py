@@ -107,6 +107,17 @@ class GaussianSumQuery(PrivateSumQuery):
     One client changes the sum by C at most in L2 norm, so that the release is a Gaussian mechanism
     with the noise multiplier ``s / C``, for neighbours that differ by the presence of one client.
     A record that is not finite becomes zeros.
+
+    Examples:
+      >>> import numpy as np
+      >>> import tensorflow_federated as tff
+      >>> query = GaussianSumQuery(l2_norm_clip=1.0, stddev=0.0)
+      >>> process = tff.aggregators.DifferentiallyPrivateFactory(query).create(
+      ...     tff.TensorType(np.float32, [2])
+      ... )
+      >>> output = process.next(process.initialize(), [[3.0, 4.0], [0.0, 0.0]])
+      >>> [round(float(x), 4) for x in output.result]
+      [0.6, 0.8]
     """
 
     def __init__(self, l2_norm_clip: float, stddev: float) -> None:
@@ -161,7 +172,19 @@ class GaussianSumQuery(PrivateSumQuery):
 
 
 class NoPrivacySumQuery(PrivateSumQuery):
-    """The sum as it is, without any privacy."""
+    """The sum as it is, without any privacy.
+
+    Examples:
+      >>> import numpy as np
+      >>> import tensorflow_federated as tff
+      >>> query = NoPrivacySumQuery()
+      >>> process = tff.aggregators.DifferentiallyPrivateFactory(query).create(
+      ...     tff.TensorType(np.float32, [2])
+      ... )
+      >>> output = process.next(process.initialize(), [[3.0, 4.0], [0.0, 0.0]])
+      >>> output.result.tolist()
+      [3.0, 4.0]
+    """
 
     @property
     def draws_noise(self) -> bool:
@@ -206,6 +229,17 @@ class NormalizedQuery(PrivateSumQuery):
     """Divides what another query releases by a fixed number, such as the expected clients.
 
     The number does not depend on the data, so that the division costs no privacy.
+
+    Examples:
+      >>> import numpy as np
+      >>> import tensorflow_federated as tff
+      >>> query = NormalizedQuery(NoPrivacySumQuery(), denominator=2.0)
+      >>> process = tff.aggregators.DifferentiallyPrivateFactory(query).create(
+      ...     tff.TensorType(np.float32, [2])
+      ... )
+      >>> output = process.next(process.initialize(), [[3.0, 4.0], [0.0, 0.0]])
+      >>> output.result.tolist()
+      [1.5, 2.0]
     """
 
     def __init__(self, numerator_query: PrivateSumQuery, denominator: float) -> None:
@@ -284,6 +318,20 @@ class QuantileEstimatorQuery(PrivateSumQuery):
 
     Source: G. Andrew et al., "Differentially private learning with adaptive clipping" (NeurIPS
     2021, arXiv:1905.03871), algorithm 1 with the noise on b.
+
+    Examples:
+      >>> import tensorflow_federated as tff
+      >>> query = QuantileEstimatorQuery(
+      ...     initial_estimate=1.0,
+      ...     target_quantile=0.5,
+      ...     learning_rate=1.0,
+      ...     below_estimate_stddev=0.0,
+      ...     expected_num_records=2.0,
+      ... )
+      >>> process = tff.aggregators.PrivateQuantileEstimationProcess(query)
+      >>> state = process.next(process.initialize(), [2.0, 3.0])
+      >>> float(process.report(state))
+      1.5
     """
 
     def __init__(
@@ -390,6 +438,14 @@ class NoPrivacyQuantileEstimatorQuery(QuantileEstimatorQuery):
     """Follows a quantile by an average without noise, over the clients that are there.
 
     Without clients the estimate stays. It promises no privacy.
+
+    Examples:
+      >>> import tensorflow_federated as tff
+      >>> query = NoPrivacyQuantileEstimatorQuery(1.0, target_quantile=0.5, learning_rate=1.0)
+      >>> process = tff.aggregators.PrivateQuantileEstimationProcess(query)
+      >>> state = process.next(process.initialize(), [2.0, 3.0, 4.0])
+      >>> float(process.report(state))
+      1.5
     """
 
     def __init__(
@@ -432,6 +488,24 @@ class QuantileAdaptiveClipSumQuery(PrivateSumQuery):
     norm, and the fraction of records that were not clipped, with its own noise.
 
     Source: as of `QuantileEstimatorQuery`, algorithm 1.
+
+    Examples:
+      >>> import numpy as np
+      >>> import tensorflow_federated as tff
+      >>> query = QuantileAdaptiveClipSumQuery(
+      ...     initial_l2_norm_clip=1.0,
+      ...     noise_multiplier=0.0,
+      ...     target_unclipped_quantile=0.5,
+      ...     learning_rate=1.0,
+      ...     clipped_count_stddev=0.0,
+      ...     expected_num_records=2.0,
+      ... )
+      >>> process = tff.aggregators.DifferentiallyPrivateFactory(query).create(
+      ...     tff.TensorType(np.float32, [2])
+      ... )
+      >>> output = process.next(process.initialize(), [[3.0, 4.0], [0.0, 0.0]])
+      >>> [round(float(x), 4) for x in output.result]
+      [0.6, 0.8]
     """
 
     def __init__(

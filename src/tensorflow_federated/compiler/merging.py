@@ -14,6 +14,7 @@ from tensorflow_federated.compiler import (
     lowering,
     normal_forms,
     phases,
+    random_keys,
     simplify,
 )
 from tensorflow_federated.compiler.accumulations import Accumulation
@@ -48,7 +49,7 @@ def cut_at_aggregations(node: ir.Node) -> Merging:
       `after_merge`.
 
     Raises:
-      CommunicationError: if one aggregation depends on another.
+      CommunicationError: if one aggregation depends on another, or on a random key of the server.
     """
     program = normal_forms.to_simple(node)
     _check_independent(program)
@@ -93,6 +94,8 @@ class _Cutter:
 
     def cut(self) -> Merging:
         up_to_merge = self._up_to_merge()
+        # Each part of the cohort computes it for itself.
+        random_keys.check_drawn_once((up_to_merge,), 0, "what is sent to each part of the cohort")
         partial_type = up_to_merge.type_signature.result
         return Merging(up_to_merge, self._merge(), self._after_merge(partial_type))
 

@@ -103,6 +103,31 @@ def check_no_server_draw(node: ir.Node, place: str) -> None:
     _check_no_draw(node, SERVER_URI, "work at the server", place)
 
 
+def check_drawn_once(parts: tuple[ir.Node, ...], draws: int, place: str) -> None:
+    """Raises `CommunicationError` if parts of a program draw more keys of the server than it does.
+
+    Args:
+      parts: what is computed one by one.
+      draws: how many keys the program draws.
+      place: what is computed more than once, for the message.
+    """
+    if sum(map(count_server_draws, parts)) > draws:
+        raise errors.CommunicationError(
+            "a random key of the server would be drawn more than once.",
+            problems=[f"{place}: each time the key would be another one"],
+            fix="draw the key in a computation of its own, before this one, and make it a part of "
+            "the argument at the server.",
+        )
+
+
+def count_server_draws(program: ir.Node) -> int:
+    """How many calls of a program draw a key of the server."""
+    return sum(
+        isinstance(node, ir.Intrinsic) and node.uri in (SERVER_URI, NUMBERED_SERVER_URI)
+        for node in traversal.iterate(program)
+    )
+
+
 def _check_no_draw(node: ir.Node, uri: str, expected: str, place: str) -> None:
     for each in traversal.iterate(node):
         if isinstance(each, ir.Intrinsic) and each.uri in (uri, _NUMBERED[uri]):

@@ -127,6 +127,22 @@ class ArrayNamespace(Protocol):
         """The cosine."""
         ...
 
+    def real(self, x: Array) -> Array:
+        """The real part of a complex array: floating numbers of half its size."""
+        ...
+
+    def imag(self, x: Array) -> Array:
+        """The imaginary part of a complex array: floating numbers of half its size."""
+        ...
+
+    def fft(self, x: Array) -> Array:
+        """The discrete Fourier transform of a complex array along its last axis."""
+        ...
+
+    def ifft(self, x: Array) -> Array:
+        """The inverse of `fft`, with the factor of one over the length."""
+        ...
+
     def pow(self, x: Array, y: Array) -> Array:
         """`x` to the power of `y`."""
         ...
@@ -284,6 +300,18 @@ class NumpyNamespace:
 
     def cos(self, x: Array) -> Array:
         return np.cos(x)
+
+    def real(self, x: Array) -> Array:
+        return np.real(x)
+
+    def imag(self, x: Array) -> Array:
+        return np.imag(x)
+
+    def fft(self, x: Array) -> Array:
+        return np.fft.fft(x)
+
+    def ifft(self, x: Array) -> Array:
+        return np.fft.ifft(x)
 
     def pow(self, x: Array, y: Array) -> Array:
         return np.power(x, y)

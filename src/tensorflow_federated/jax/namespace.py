@@ -74,6 +74,18 @@ class JaxNamespace:
     def cos(self, x: Array) -> Array:
         return jnp.cos(x)
 
+    def real(self, x: Array) -> Array:
+        return jnp.real(x)
+
+    def imag(self, x: Array) -> Array:
+        return jnp.imag(x)
+
+    def fft(self, x: Array) -> Array:
+        return jnp.fft.fft(x)
+
+    def ifft(self, x: Array) -> Array:
+        return jnp.fft.ifft(x)
+
     def pow(self, x: Array, y: Array) -> Array:
         return jnp.power(x, y)
 

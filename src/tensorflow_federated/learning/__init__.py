@@ -18,6 +18,8 @@ from tensorflow_federated.learning.loop_implementation import LoopImplementation
 from tensorflow_federated.learning.model_update_aggregators import (
     add_debug_measurements,
     add_debug_measurements_with_mixed_dtype,
+    compression_aggregator,
+    ddp_secure_aggregator,
     dp_aggregator,
     robust_aggregator,
     secure_aggregator,
@@ -32,6 +34,8 @@ __all__ = [
     "add_debug_measurements_with_mixed_dtype",
     "algorithms",
     "compare_with_centralized",
+    "compression_aggregator",
+    "ddp_secure_aggregator",
     "dp_aggregator",
     "load_state",
     "metrics",
@@ -100,6 +104,7 @@ _OLDER = {
 }
 
 _REMOVED = {
+    "entropy_compression_aggregator": "take `tff.learning.compression_aggregator()`.",
     "ClientFedAvg": "write `tff.learning.templates.build_model_delta_client_work`.",
     "build_local_evaluation": "write `tff.learning.algorithms.build_fed_eval`.",
 }

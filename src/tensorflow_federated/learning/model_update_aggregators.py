@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from tensorflow_federated import aggregators
+from tensorflow_federated.aggregators import distributed_privacy
 from tensorflow_federated.core import errors, intrinsics, placements, portable, trees
 from tensorflow_federated.execution import leaves
 from tensorflow_federated.jax import portable_computation
@@ -141,6 +142,108 @@ def secure_aggregator(
     else:
         mean = aggregators.UnweightedMeanFactory(value_sum, aggregators.SecureSumFactory(1, 0))
     return _zeroed_and_clipped(mean, zeroing, clipping, is_secure=True)
+
+
+@errors.boundary
+def ddp_secure_aggregator(
+    noise_multiplier: float,
+    expected_clients_per_round: int,
+    bits: int = 20,
+    zeroing: bool = True,
+    rotation_type: str = "hd",
+) -> aggregators.UnweightedAggregationFactory:
+    """Averages updates with differential privacy, by noise of the clients and secure sums.
+
+    Clients rotate their updates at random, clip them to the private 0.5 quantile of the L2 norms,
+    which is followed from 0.1 on, round them to integers and add Skellam noise; a secure sum modulo
+    ``2**bits`` adds these up. What is private, and against whom, is said in
+    `aggregators.distributed_privacy`. The mean divides by the number of clients that took part,
+    which a secure sum counts, and the server sees. Zeroing is that of `secure_aggregator`; the
+    quantile it follows, and the number of zeroed updates, are told without noise.
+
+    Args:
+      noise_multiplier: the standard deviation of the noise of the sum, in clipping norms; 1.0 or
+        more for privacy that means something.
+      expected_clients_per_round: how many clients take part; each adds its part of the noise.
+      bits: the bits of an element that is sent, from 1 to 22; they hold the sum of all clients.
+      zeroing: whether to zero.
+      rotation_type: `hd` for a Hadamard, `dft` for a Fourier transform.
+
+    Returns:
+      The aggregator, of floating tensors of one dtype.
+
+    Raises:
+      TypeMismatchError: if an argument is of another kind.
+      AggregatorError: if one is out of range, or they do not fit together.
+
+    Examples:
+      >>> import numpy as np
+      >>> import tensorflow_federated as tff
+      >>> aggregator = tff.learning.ddp_secure_aggregator(0.0, 2, zeroing=False)
+      >>> process = aggregator.create(tff.TensorType(np.float32, [2]))
+      >>> output = process.next(process.initialize(), [[0.05, 0.02], [0.01, 0.04]])
+      >>> [round(float(x), 3) for x in output.result]
+      [0.03, 0.03]
+
+    Differs from TFF: what is random follows from the seed of the execution context.
+    """
+    noised = distributed_privacy.DistributedSkellamSumFactory(
+        noise_multiplier, expected_clients_per_round, bits, rotation_type
+    )
+    mean = aggregators.UnweightedMeanFactory(noised, aggregators.SecureSumFactory(1, 0))
+    return _zeroed(mean, is_secure=True) if zeroing else mean
+
+
+@errors.boundary
+def compression_aggregator(
+    *,
+    zeroing: bool = True,
+    clipping: bool = True,
+    weighted: bool = True,
+    debug_measurements_fn: DebugMeasurementsFn | None = None,
+    **kwargs: Any,
+) -> aggregators.AggregationFactory:
+    """Averages updates that clients send with 8 bits for an element, after zeroing and clipping.
+
+    The same as `robust_aggregator`, but tensors of more than 20000 elements are sent as 256 even
+    steps between their extremes, rounded at random so that they are right on average; the others as
+    they are. What is quantized is the update times its weight.
+
+    Args:
+      zeroing: whether to zero.
+      clipping: whether to clip.
+      weighted: whether the mean is weighted.
+      debug_measurements_fn: makes an aggregator with measurements of the mean, for example
+        `tff.learning.add_debug_measurements`.
+      **kwargs: `stochastic` and `min_max`, see
+        `tff.aggregators.EncodedSumFactory.quantize_above_threshold`.
+
+    Returns:
+      An aggregator, weighted or not.
+
+    Raises:
+      TypeMismatchError: if `debug_measurements_fn` returns something else than such an aggregator.
+
+    Examples:
+      >>> import numpy as np
+      >>> import tensorflow_federated as tff
+      >>> aggregator = tff.learning.compression_aggregator(weighted=False)
+      >>> process = aggregator.create(tff.to_type(np.float32))
+      >>> round(float(process.next(process.initialize(), [0.25, 0.75]).result), 4)
+      0.5
+
+    Source: A. Suresh et al., "Distributed mean estimation with limited communication" (ICML 2017,
+    arXiv:1611.00429).
+    """
+    encoded = aggregators.EncodedSumFactory.quantize_above_threshold(
+        quantization_bits=8, threshold=20000, **kwargs
+    )
+    mean: aggregators.AggregationFactory = (
+        aggregators.MeanFactory(encoded) if weighted else aggregators.UnweightedMeanFactory(encoded)
+    )
+    if debug_measurements_fn is not None:
+        mean = _with_measurements(mean, debug_measurements_fn)
+    return _zeroed_and_clipped(mean, zeroing, clipping, is_secure=False)
 
 
 @errors.boundary

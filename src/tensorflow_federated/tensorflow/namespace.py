@@ -96,6 +96,18 @@ class TensorFlowNamespace:
     def cos(self, x: Array) -> Array:
         return tf.cos(x)
 
+    def real(self, x: Array) -> Array:
+        return tf.math.real(x)
+
+    def imag(self, x: Array) -> Array:
+        return tf.math.imag(x)
+
+    def fft(self, x: Array) -> Array:
+        return tf.signal.fft(x)
+
+    def ifft(self, x: Array) -> Array:
+        return tf.signal.ifft(x)
+
     def pow(self, x: Array, y: Array) -> Array:
         return tf.pow(*_pair(x, y))
 

@@ -11,7 +11,7 @@ from tensorflow_federated.backends.mapreduce.distribute_aggregate_form import (
     DistributeAggregateForm,
 )
 from tensorflow_federated.backends.mapreduce.map_reduce_form import MapReduceForm
-from tensorflow_federated.compiler import local_parts, normal_forms, phases, rounds
+from tensorflow_federated.compiler import local_parts, normal_forms, phases, random_keys, rounds
 from tensorflow_federated.core import errors as core_errors
 from tensorflow_federated.core import ir, placements
 from tensorflow_federated.core.computations import ConcreteComputation
@@ -46,7 +46,8 @@ def check_computation_compatible_with_map_reduce_form(
     Raises:
       FormPartError: if `comp` is no computation.
       FormSignatureError: if it has another type.
-      CommunicationError: if it is more than one round, or aggregates otherwise.
+      CommunicationError: if it is more than one round, aggregates otherwise, or would draw one
+        random key of the server twice.
 
     Examples:
       >>> import numpy as np
@@ -79,8 +80,8 @@ def get_map_reduce_form_for_computation(
 
     What the server computes both for the clients and for its result is computed in `prepare` and
     again in `update`: a `MapReduceForm` keeps nothing in between. So the two should agree: a
-    random number that is drawn there is another one each time. A `DistributeAggregateForm` keeps
-    it.
+    random number that is drawn there is another one each time, and a random key of the server is
+    refused. A `DistributeAggregateForm` keeps it.
 
     Args:
       comp: a computation that `check_computation_compatible_with_map_reduce_form` lets pass.
@@ -121,12 +122,18 @@ def get_map_reduce_form_for_computation(
     )
     declared = comp.type_signature
     parts = map_reduce_parts.Parts(program, declared)
+    prepare, update = parts.prepare(), parts.update()
+    random_keys.check_drawn_once(
+        (prepare, update),
+        random_keys.count_server_draws(program),
+        "what `prepare` computes, and `update` again",
+    )
     bitwidth, max_input, modulus = (
         parts.secure_parameter(uri) for uri in map_reduce_parts.SECURE_SUMS
     )
     return MapReduceForm(
         declared,
-        prepare=ConcreteComputation(parts.prepare(), "prepare"),
+        prepare=ConcreteComputation(prepare, "prepare"),
         work=ConcreteComputation(parts.work(), "work"),
         zero=ConcreteComputation(parts.zero(), "zero"),
         accumulate=ConcreteComputation(parts.accumulate(), "accumulate"),
@@ -135,7 +142,7 @@ def get_map_reduce_form_for_computation(
         secure_sum_bitwidth=ConcreteComputation(bitwidth, "secure_sum_bitwidth"),
         secure_sum_max_input=ConcreteComputation(max_input, "secure_sum_max_input"),
         secure_modular_sum_modulus=ConcreteComputation(modulus, "secure_modular_sum_modulus"),
-        update=ConcreteComputation(parts.update(), "update"),
+        update=ConcreteComputation(update, "update"),
     )
 
 
