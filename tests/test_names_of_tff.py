@@ -1,7 +1,7 @@
 """The names of TFF 0.87 are here, with the names of their arguments, or say what to write instead.
 
 `names_of_tff_087.txt` holds the names under `tff`, and the arguments where they are the same here.
-The namespaces `learning`, `aggregators` and `simulation` have tests of their own.
+The namespace `simulation` has tests of its own.
 """
 
 from __future__ import annotations
