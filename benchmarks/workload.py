@@ -39,6 +39,7 @@ class Program:
         "fresh", for another cohort, whose pipelines are made anew in each round.
       preprocessing: "batches", one epoch of the examples as they come; or "tutorial".
       processes: in how many processes clients are trained.
+      form: how the model is written, for a contestant that has several forms.
     """
 
     model: str = "softmax"
@@ -46,6 +47,7 @@ class Program:
     data: str = "new"
     preprocessing: str = "batches"
     processes: int = 0
+    form: str = ""
 
 
 def client_sizes() -> np.ndarray:

@@ -153,6 +153,24 @@ runpy.run_path({str(path)!r}, run_name="__main__")
     assert float(accuracy) > 0.5
 
 
+def test_the_model_of_characters_learns_and_writes(repository: pathlib.Path):
+    done = subprocess.run(
+        [sys.executable, str(repository / "examples" / "text_generation.py"), "--rounds", "3"],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    losses = re.findall(r"^round +\d+: loss ([\d.]+), accuracy [\d.]+$", done.stdout, re.MULTILINE)
+    assert len(losses) == 3
+    assert float(losses[-1]) < float(losses[0]) - 0.3
+    [accuracy] = re.findall(r"^held out : loss [\d.]+, accuracy ([\d.]+)$", done.stdout, re.M)
+    assert float(accuracy) > 0.2
+    [_, written] = done.stdout.split("What of it, you ask? ")
+    assert len(written) == 200 + len("\n")
+
+
 @pytest.mark.parametrize("name", ["processes.py", "dask_cluster.py", "ray_cluster.py"])
 def test_workers_give_the_weights_that_this_process_gives(repository: pathlib.Path, name: str):
     done = subprocess.run(

@@ -59,6 +59,7 @@ def test_import_starts_no_thread_and_no_process(run_python: RunPython):
     assert printed == "1 []\n"
 
 
+@pytest.mark.slow
 def test_every_module_imports(run_python: RunPython):
     printed = run_python(
         """

@@ -36,6 +36,7 @@ def report(monkeypatch) -> Any:
     return load(monkeypatch, "report")
 
 
+@pytest.mark.slow
 def test_everybody_has_the_same_clients(workload):
     first, second = workload.Population(), workload.Population()
     np.testing.assert_array_equal(first.images, second.images)

@@ -35,6 +35,7 @@ def test_more_clients_than_go_through_at_a_time():
     assert_as_reference(program, START, data, lanes=20)
 
 
+@pytest.mark.slow
 def test_the_same_bits_for_any_number_of_threads():
     program = averaging(training_step(has_mask=False))
     data = [batches_of(3 + size % 7) for size in range(24)]

@@ -1,14 +1,16 @@
 """What holds of Keras on JAX, where TensorFlow cannot be imported.
 
 Keras has one back end in a process, so these tests have a process of their own:
-`test_keras_on_jax` runs this file and reports what comes out. It also calls `results`, with Keras
-on TensorFlow, and leaves them for `reference`: the two have to agree, from the same weights.
+`test_keras_on_jax` runs this file and reports what comes out. It also calls `result_of`, with Keras
+on TensorFlow, and leaves the results for `reference`: the two have to agree, from the same weights.
 """
 
 from __future__ import annotations
 
 import collections
 import concurrent.futures
+import contextlib
+import functools
 import importlib.abc
 import os
 import pickle
@@ -38,15 +40,16 @@ import keras  # noqa: E402
 import tensorflow_federated as tff  # noqa: E402
 from tensorflow_federated.core import contexts as context_stack  # noqa: E402
 from tensorflow_federated.core import errors  # noqa: E402
-from tensorflow_federated.execution import contexts  # noqa: E402
+from tensorflow_federated.execution import contexts, local, pool, pool_executors  # noqa: E402
 from tensorflow_federated.execution.settings import Settings  # noqa: E402
+from tensorflow_federated.learning import models  # noqa: E402
 
 SIDE = 8
 CLIENT_SIZES = (20, 7, 0, 13)
 BATCH_SIZE = 8
 ROUNDS = 3
 
-layers, losses, models = keras.layers, keras.losses, tff.learning.models
+layers, losses = keras.layers, keras.losses
 
 
 def mlp() -> keras.Model:
@@ -85,7 +88,6 @@ def normalized() -> keras.Model:
     )
 
 
-NETWORKS: dict[str, Callable[[], keras.Model]] = {"mlp": mlp, "cnn": cnn, "normalized": normalized}
 SPEC = collections.OrderedDict(
     x=tff.TensorType(np.float32, [None, SIDE, SIDE]), y=tff.TensorType(np.int32, [None, 1])
 )
@@ -160,35 +162,39 @@ def trained(model: Any, rounds: int = ROUNDS) -> tuple[Any, models.ModelWeights,
     return process, process.get_model_weights(state), found
 
 
-def results() -> dict[str, Any]:
-    """What the models do with the framework of this process."""
-    found: dict[str, Any] = {}
-    for name, network in NETWORKS.items():
-        for kind, model in (("variables", model_fn_of(network)), ("functional", functional)):
-            if kind == "functional":
-                if name != "mlp":
-                    continue
-                model = functional(network)
-            process, weights, metrics = trained(model)
-            evaluation = tff.learning.algorithms.build_fed_eval(model)
-            state = evaluation.set_model_weights(evaluation.initialize(), weights)
-            evaluated = evaluation.next(state, client_data()).metrics["client_work"]["eval"]
-            found[f"{name} {kind}"] = {
-                "types": [
-                    str(each.type_signature)
-                    for each in (process.initialize, process.next, evaluation.next)
-                ],
-                "trainable": [np.asarray(each) for each in weights.trainable],
-                "non_trainable": [np.asarray(each) for each in weights.non_trainable],
-                "metrics": [
-                    {key: np.asarray(value) for key, value in each.items()}
-                    for each in (*metrics, evaluated["current_round_metrics"])
-                ],
-            }
-    return found
+MODELS: dict[str, Callable[[], Any]] = {
+    "mlp": lambda: model_fn_of(mlp),
+    "functional mlp": lambda: functional(mlp),
+    "cnn": lambda: model_fn_of(cnn),
+    "normalized": lambda: model_fn_of(normalized),
+}
+FAST_MODELS = ("normalized",)
+SLOW_MODELS = tuple(name for name in MODELS if name not in FAST_MODELS)
+
+
+@functools.cache
+def result_of(name: str) -> dict[str, Any]:
+    """What a model does with the framework of this process."""
+    model = MODELS[name]()
+    process, weights, metrics = trained(model)
+    evaluation = tff.learning.algorithms.build_fed_eval(model)
+    state = evaluation.set_model_weights(evaluation.initialize(), weights)
+    evaluated = evaluation.next(state, client_data()).metrics["client_work"]["eval"]
+    return {
+        "types": [
+            str(each.type_signature) for each in (process.initialize, process.next, evaluation.next)
+        ],
+        "trainable": [np.asarray(each) for each in weights.trainable],
+        "non_trainable": [np.asarray(each) for each in weights.non_trainable],
+        "metrics": [
+            {key: np.asarray(value) for key, value in each.items()}
+            for each in (*metrics, evaluated["current_round_metrics"])
+        ],
+    }
 
 
 if ON_JAX:
+    from tests.learning.models import keras_layers
 
     @pytest.fixture(scope="module")
     def reference() -> dict[str, Any]:
@@ -196,28 +202,23 @@ if ON_JAX:
         with open(os.environ["RESULTS_ON_TENSORFLOW"], "rb") as file:
             return pickle.load(file)
 
-    @pytest.fixture(scope="module")
-    def here() -> dict[str, Any]:
-        """The results with Keras on JAX."""
-        return results()
+    CASES = [*FAST_MODELS, *(pytest.param(name, marks=pytest.mark.slow) for name in SLOW_MODELS)]
 
-    CASES = ("mlp variables", "mlp functional", "cnn variables", "normalized variables")
-
-    @pytest.mark.parametrize("case", CASES)
-    def test_rounds_are_those_of_keras_on_tensorflow(case, here, reference):
-        ours, theirs = here[case], reference[case]
+    @pytest.mark.parametrize("name", CASES)
+    def test_rounds_are_those_of_keras_on_tensorflow(name, reference):
+        ours, theirs = result_of(name), reference[name]
         for a, b in zip(ours["metrics"], theirs["metrics"], strict=True):
             assert list(a) == list(b)
-            for name, value in a.items():
-                assert value.dtype == b[name].dtype
-                np.testing.assert_allclose(value, b[name], rtol=1e-4)
+            for key, value in a.items():
+                assert value.dtype == b[key].dtype
+                np.testing.assert_allclose(value, b[key], rtol=1e-4)
         for group in ("trainable", "non_trainable"):
             for a, b in zip(ours[group], theirs[group], strict=True):
                 np.testing.assert_allclose(a, b, atol=1e-5)
 
-    @pytest.mark.parametrize("case", CASES)
-    def test_types_are_those_of_keras_on_tensorflow(case, here, reference):
-        assert here[case]["types"] == reference[case]["types"]
+    @pytest.mark.parametrize("name", CASES)
+    def test_types_are_those_of_keras_on_tensorflow(name, reference):
+        assert result_of(name)["types"] == reference[name]["types"]
 
     def test_a_model_works_by_hand():
         model = model_fn_of(mlp)()
@@ -242,6 +243,38 @@ if ON_JAX:
         model.reset_metrics()
         after = model.report_local_unfinalized_metrics()
         assert [float(each) for values in after.values() for each in values] == [0.0] * 6
+
+    @pytest.mark.parametrize(
+        "name",
+        ["counters", "dicts of inputs and outputs"],
+    )
+    def test_a_round_of_one_client_is_a_fit(name):
+        row = keras_layers.ROWS[name]
+        data = [
+            keras.tree.map_structure(lambda a, i=i: a[i : i + 2], (row.x, row.y)) for i in (0, 2, 4)
+        ]
+        spec = keras.tree.map_structure(
+            lambda a: tff.TensorType(a.dtype.type, [None, *a.shape[1:]]), (row.x, row.y)
+        )
+        process = tff.learning.algorithms.build_weighted_fed_avg(
+            lambda: models.from_keras_model(row.make(), row.loss(), spec, loss_weights=row.weights),
+            sgd(),
+        )
+        state, network = process.initialize(), row.make()
+        process.get_model_weights(state).assign_weights_to(network)
+        network.compile(keras.optimizers.SGD(0.1), row.loss(), loss_weights=row.weights)
+        network.fit(row.x, row.y, batch_size=2, shuffle=False, verbose=0)
+        found = process.get_model_weights(process.next(state, [data]).state)
+        for weight, expected in zip(found.trainable, network.trainable_weights, strict=True):
+            np.testing.assert_allclose(weight, expected.value, atol=1e-5)
+
+    def test_a_layer_that_sets_a_weight_that_is_trained():
+        def network() -> keras.Model:
+            dense = layers.SpectralNormalization(layers.Dense(3, activation="softmax"))
+            return keras.Sequential([keras.Input((SIDE, SIDE)), layers.Flatten(), dense])
+
+        with pytest.raises(errors.ModelValueError, match="a forward pass sets it, and it is train"):
+            trained(model_fn_of(network))
 
     def test_it_lists_keras_variables():
         model = model_fn_of(normalized)()
@@ -301,36 +334,45 @@ if ON_JAX:
         spec = tff.learning.models.weights_type_from_model(model)
         assert str(spec["non_trainable"]) == "<>"
 
-        def deltas(data: Any) -> Any:
-            process = tff.learning.algorithms.build_weighted_fed_avg(model, sgd(1.0))
-            state = process.initialize()
-            start = drawn_like(process.get_model_weights(state))
-            output = process.next(process.set_model_weights(state, start), data)
-            return process.get_model_weights(output.state).trainable[0] - start.trainable[0]
+        process = tff.learning.algorithms.build_weighted_fed_avg(model, sgd(1.0))
 
-        with context_stack.install(contexts.create_local_context(seed=0)):
-            first = deltas([[ones]])
-        with context_stack.install(contexts.create_local_context(seed=0)):
-            again = deltas([[ones]])
-        with context_stack.install(contexts.create_local_context(seed=1)):
-            other = deltas([[ones]])
-        np.testing.assert_array_equal(first, again)
-        assert np.abs(first - other).max() > 0
+        def kernel(seed: int) -> np.ndarray:
+            with context_stack.install(contexts.create_local_context(seed=seed)):
+                state = process.initialize()
+                start = drawn_like(process.get_model_weights(state))
+                output = process.next(process.set_model_weights(state, start), [[ones]])
+            return process.get_model_weights(output.state).trainable[0]
 
+        first = kernel(0)
+        np.testing.assert_array_equal(first, kernel(0))
+        assert np.abs(first - kernel(1)).max() > 0
+
+    @pytest.mark.slow
     @pytest.mark.parametrize("network", [normalized, dropped_out])
     def test_engines_agree_to_the_bit(network):
+        process = tff.learning.algorithms.build_weighted_fed_avg(model_fn_of(network), sgd())
+        start = drawn_like(process.get_model_weights(process.initialize()))
+
         def weights(context: Any) -> list[np.ndarray]:
             with context_stack.install(context):
-                return trained(model_fn_of(network), rounds=1)[1].trainable
+                state = process.set_model_weights(process.initialize(), start)
+                return process.get_model_weights(process.next(state, client_data()).state).trainable
 
-        found = [
-            weights(contexts.create_local_context(seed=0)),
-            weights(contexts.create_local_context(seed=0, settings=Settings(threads=3))),
-        ]
-        for each in found[1:]:
-            for a, b in zip(found[0], each, strict=True):
+        one, three = Settings(threads=1), Settings(threads=3)
+        first = weights(contexts.create_local_context(seed=0, settings=one))
+        with contextlib.closing(pool_executors.Pool(2)) as workers:
+            others = [
+                weights(contexts.create_local_context(seed=0, settings=three)),
+                weights(
+                    contexts.ExecutionContext(
+                        local.LocalEngine(Settings(), pool.PoolRunner(workers)), seed=0
+                    )
+                ),
+            ]
+        for found in others:
+            for a, b in zip(first, found, strict=True):
                 np.testing.assert_array_equal(a, b)
-        for a, b in zip(found[0], weights(contexts.create_reference_context(seed=0)), strict=True):
+        for a, b in zip(first, weights(contexts.create_reference_context(seed=0)), strict=True):
             np.testing.assert_allclose(a, b, atol=1e-6)
 
     @pytest.mark.parametrize("network", [cnn, normalized])
@@ -342,8 +384,8 @@ if ON_JAX:
         loop = local_loops.build_eval_loop(model_fn_of(network))
         assert masked_forms.find(loop.step.node.computation) is not None
 
-    def test_training_moves_the_averages_of_a_client_and_not_those_of_the_server(here):
-        moved = here["normalized variables"]["non_trainable"]
+    def test_training_moves_the_averages_of_a_client_and_not_those_of_the_server():
+        moved = result_of("normalized")["non_trainable"]
         np.testing.assert_array_equal(moved[0], np.zeros(64))
 
     class TwoOutputs(keras.Model):
@@ -354,6 +396,7 @@ if ON_JAX:
         def call(self, x: Any) -> Any:
             return [self.first(x), self.second(x)]
 
+    @pytest.mark.slow
     def test_a_subclassed_model_of_two_outputs_trains():
         def model_fn() -> models.VariableModel:
             labels = tff.TensorType(np.float32, [None, 1])
@@ -366,11 +409,11 @@ if ON_JAX:
 
         process = tff.learning.algorithms.build_weighted_fed_avg(model_fn, sgd())
         y = np.float32([[1.0], [2.0]])
-        state, first = process.next(process.initialize(), [[(np.eye(2, dtype="f"), [y, y])]] * 2)
-        for _ in range(5):
-            state, last = process.next(state, [[(np.eye(2, dtype="f"), [y, y])]] * 2)
-        first, last = (each["client_work"]["train"]["loss"] for each in (first, last))
-        assert last < first
+        state, found = process.initialize(), []
+        for _ in range(6):
+            state, metrics = process.next(state, [[(np.eye(2, dtype="f"), [y, y])]] * 2)
+            found.append(metrics["client_work"]["train"]["loss"])
+        assert found[-1] < found[0]
 
     @pytest.mark.parametrize(
         "spec",
@@ -491,6 +534,7 @@ if ON_JAX:
     def test_batch_normalization_in_a_functional_model():
         fails(lambda: functional(normalized), ValueError, "moving_mean: training changes it")
 
+    @pytest.mark.slow
     def test_threads_may_build_at_the_same_time():
         with concurrent.futures.ThreadPoolExecutor(2) as pool:
             built = list(pool.map(lambda _: trained(model_fn_of(mlp), rounds=1)[1], range(2)))

@@ -14,25 +14,40 @@ import sys
 import pytest
 
 FILE = pathlib.Path(__file__).parent / "keras_on_jax.py"
-TESTS = sorted(
-    node.name
-    for node in ast.walk(ast.parse(FILE.read_text(encoding="utf-8")))
-    if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")
-)
 
 
-@pytest.fixture(scope="module")
-def outcomes(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
-    """What a run of the file with Keras on JAX says, in short and at length."""
+def inner_tests() -> dict[str, bool]:
+    """The names of its tests, and whether they are slow."""
+    return {
+        node.name: any(ast.unparse(each) == "pytest.mark.slow" for each in node.decorator_list)
+        for node in ast.walk(ast.parse(FILE.read_text(encoding="utf-8")))
+        if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")
+    }
+
+
+def run(kind: str, models: str, folder: pathlib.Path) -> tuple[dict[str, set[str]], str]:
+    """Runs tests of the file with Keras on JAX.
+
+    Args:
+      kind: the marker of those that run.
+      models: the name of the list of models whose results on TensorFlow they need.
+      folder: where these results are left.
+
+    Returns:
+      The outcomes of each test, by its name; and all that was said.
+    """
     spec = importlib.util.spec_from_file_location("keras_on_tensorflow", FILE)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    path = tmp_path_factory.mktemp("results") / "tensorflow.pickle"
-    path.write_bytes(pickle.dumps(module.results()))
+    path = folder / "tensorflow.pickle"
+    path.write_bytes(
+        pickle.dumps({name: module.result_of(name) for name in getattr(module, models)})
+    )
+    options = ["-q", "-rA", "-p", "no:cacheprovider", "-m", kind]
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-rA", "-p", "no:cacheprovider", str(FILE)],
+        [sys.executable, "-m", "pytest", *options, str(FILE)],
         cwd=FILE.parent.parent.parent,
         env={**os.environ, "KERAS_BACKEND": "jax", "RESULTS_ON_TENSORFLOW": str(path)},
         stdin=subprocess.DEVNULL,
@@ -40,17 +55,34 @@ def outcomes(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
         text=True,
         check=False,
     )
-    return re.sub(r"(?s).*short test summary info", "", done.stdout), done.stdout + done.stderr
+    summary = re.sub(r"(?s).*short test summary info", "", done.stdout)
+    found: dict[str, set[str]] = {}
+    for outcome, name in re.findall(r"^(\w+) \S+::(\w+)", summary, re.MULTILINE):
+        found.setdefault(name, set()).add(outcome)
+    return found, done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("name", TESTS)
-def test_on_jax(name: str, outcomes: tuple[str, str]):
-    summary, said = outcomes
-    found = re.findall(rf"^(\w+) \S+::{name}(?:\[.*\])?(?: - .*)?$", summary, re.MULTILINE)
-    assert found, said
-    assert set(found) == {"PASSED"}, said
+@pytest.fixture(scope="module")
+def outcomes(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, set[str]], str]:
+    return run("not slow", "FAST_MODELS", tmp_path_factory.mktemp("results"))
 
 
+@pytest.mark.parametrize(
+    "name", sorted(name for name, is_slow in inner_tests().items() if not is_slow)
+)
+def test_on_jax(name: str, outcomes: tuple[dict[str, set[str]], str]):
+    found, said = outcomes
+    assert found.get(name) == {"PASSED"}, said
+
+
+@pytest.mark.slow
+def test_slow_ones_on_jax(tmp_path: pathlib.Path):
+    found, said = run("slow", "SLOW_MODELS", tmp_path)
+    assert set(found) > {name for name, is_slow in inner_tests().items() if is_slow}, said
+    assert set().union(*found.values()) == {"PASSED"}, said
+
+
+@pytest.mark.slow
 def test_specs_and_datasets_of_tensorflow_are_read_on_jax(run_python):
     printed = run_python(
         """

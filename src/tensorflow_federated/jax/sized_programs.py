@@ -95,12 +95,12 @@ class Numbers:
     """A short array some of whose elements depend on the size, as the shape of a batch does.
 
     Attributes:
-      elements: its elements, in order.
+      elements: its elements, in order: scalars.
       sizes: its shape.
       dtype: its dtype.
     """
 
-    elements: tuple[Number | np.ndarray, ...]
+    elements: tuple[Atom, ...]
     sizes: tuple[int, ...]
     dtype: Any
 
