@@ -11,6 +11,10 @@ PYTHON ?= $(shell for python in python3 python3.12 python3.11; do \
 
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
+# A worker of pytest for each processor, up to four, for each loads every framework. The tests of a
+# file share what they build, so they stay together.
+IN_PARALLEL := -n logical --maxprocesses 4 --dist loadfile
+
 .DELETE_ON_ERROR:
 .PHONY: help quickstart test lint unit doctest slow benchmark
 
@@ -39,16 +43,17 @@ lint: $(VENV)/.installed-all
 	$(BIN)/pyright --pythonpath $(BIN)/python
 
 unit: $(VENV)/.installed-all
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(IN_PARALLEL)
 
 doctest: $(VENV)/.installed-all
-	$(BIN)/python -m pytest --doctest-modules src
+	$(BIN)/python -m pytest $(IN_PARALLEL) --doctest-modules src
 
 slow: $(VENV)/.installed-all
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest $(IN_PARALLEL) -m slow
 
 benchmark: $(VENV)/.installed-all
 	$(BIN)/python benchmarks/engine.py $(QUICK)
+	$(BIN)/python benchmarks/frameworks.py $(QUICK)
 	$(BIN)/python benchmarks/floors.py $(QUICK)
 	$(BIN)/python benchmarks/language.py $(QUICK)
 	$(BIN)/python benchmarks/memory_rounds.py $(QUICK)

@@ -12,6 +12,7 @@ PARTS = re.compile(r"^```(python|text)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 MARK = "=== the output of the block before ends here"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["cluster", "data", "learning"])
 def test_a_page_shows_what_its_program_prints(
     name: str,

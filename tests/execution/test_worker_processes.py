@@ -57,11 +57,13 @@ def no_process_is_left() -> Iterator[None]:
 pytestmark = pytest.mark.usefixtures("no_process_is_left")
 
 
+@pytest.mark.slow
 def test_the_bits_are_those_of_this_process():
     with create_executor_context(2):
         assert mean_of_sines(VALUES).tobytes() == mean_here()
 
 
+@pytest.mark.slow
 def test_a_process_that_is_killed_is_started_again():
     with create_executor_context(1):
         mean_of_sines(VALUES)
@@ -137,6 +139,7 @@ def test_processes_end_with_what_refers_to_them():
     assert gone() is None
 
 
+@pytest.mark.slow
 def test_processes_end_with_their_context():
     before = len(children())
     context = create_executor_context(1)

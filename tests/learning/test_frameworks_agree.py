@@ -24,7 +24,8 @@ def programs() -> Any:
     return module
 
 
-@pytest.mark.parametrize("network", ["mlp", pytest.param("cnn", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("network", ["mlp", "cnn"])
 def test_losses_of_ten_rounds_and_of_an_evaluation_agree(
     network: str, programs: Any, run_python: Callable[..., str]
 ):

@@ -18,18 +18,14 @@ print(tf.config.threading.get_intra_op_parallelism_threads())
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("before", "variables", "threads"),
     [
         ("", {}, 1),
-        *(
-            pytest.param(*row, marks=pytest.mark.slow)
-            for row in (
-                ("tf.config.threading.set_intra_op_parallelism_threads(2)", {}, 2),
-                ("tf.constant(1) + 1", {}, 0),
-                ("", {"TF_NUM_INTRAOP_THREADS": "2"}, 0),
-            )
-        ),
+        ("tf.config.threading.set_intra_op_parallelism_threads(2)", {}, 2),
+        ("tf.constant(1) + 1", {}, 0),
+        ("", {"TF_NUM_INTRAOP_THREADS": "2"}, 0),
     ],
     ids=["nobody decided", "set by the user", "already computing", "set by the environment"],
 )

@@ -174,7 +174,7 @@ def weights_of(state):
     "build",
     [
         tff.learning.algorithms.build_weighted_fed_avg,
-        tff.learning.algorithms.build_unweighted_fed_avg,
+        pytest.param(tff.learning.algorithms.build_unweighted_fed_avg, marks=pytest.mark.slow),
     ],
 )
 @SEEDS
@@ -422,6 +422,7 @@ def test_a_random_key_differs_by_client_and_batch():
     assert len(set(drawn)) == len(drawn) == 4
 
 
+@pytest.mark.slow
 def test_random_features_are_drawn_again_in_the_same_way(engine):
     del engine
     model = softmax(predict_on_batch_fn=jax.jit(noisy))

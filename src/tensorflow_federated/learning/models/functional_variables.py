@@ -120,6 +120,11 @@ class WithOwnMetrics(FunctionalVariables):
         )
 
     @property
+    def metrics_state(self) -> Any:
+        """The variables of the metrics, in the structure of their state."""
+        return self._state
+
+    @property
     def local_variables(self) -> list[tf.Variable]:
         return trees.leaves(self._state)
 

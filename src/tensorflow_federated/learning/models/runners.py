@@ -1,8 +1,9 @@
 """A model as pure functions of the values of its variables, inside a TensorFlow graph.
 
-There are three ways. `VariableRunner` sets the model's variables, calls it, and reads them: this
+There are several ways. `VariableRunner` sets the model's variables, calls it, and reads them: this
 works for every model. `StatelessRunner` lets Keras compute on tensors instead, so that no variable
-is touched; both give the same numbers. `LoadedRunner` calls the functions of a saved model.
+is touched; both give the same numbers. `FunctionalRunner` does so for functional models, and
+`LoadedRunner` calls the functions of a saved model.
 
 Importing this module imports TensorFlow.
 """
@@ -150,7 +151,7 @@ class VariableRunner:
                 for variable in weights:
                     tape.watch(variable)
                 output = _forward_pass(model, batch, training)
-            gradients = _dense(tape.gradient(output.loss, list(weights)), values.trainable)
+            gradients = dense(tape.gradient(output.loss, list(weights)), values.trainable)
         else:
             output = _forward_pass(model, batch, training)
         return Step(count_examples(output), gradients, self._read(), output)
@@ -234,10 +235,10 @@ class StatelessRunner:
             if training:
                 tape.watch(values.trainable)
             output, changed = self.apply(lambda: model.forward_pass(batch, training), values)
-            _check_output(output, model)
+            check_output(output, model)
         gradients = None
         if training:
-            gradients = _dense(tape.gradient(output.loss, values.trainable), values.trainable)
+            gradients = dense(tape.gradient(output.loss, values.trainable), values.trainable)
         return Step(count_examples(output), gradients, changed, output)
 
     def sources(self, values: Values) -> Sequence[Any]:
@@ -312,11 +313,21 @@ def _forward_pass(model: VariableModel, batch: Any, training: bool) -> BatchOutp
         converted = tf.function(lambda batch: model.forward_pass(batch, training=training))
         forward_pass = lambda batch, training: converted(batch)  # noqa: E731
     output = forward_pass(batch, training=training)
-    _check_output(output, model)
+    check_output(output, model)
     return output
 
 
-def _check_output(output: Any, model: VariableModel) -> None:
+def check_output(output: Any, model: VariableModel) -> None:
+    """Checks what a forward pass gave.
+
+    Args:
+      output: what it gave.
+      model: the model, for messages.
+
+    Raises:
+      ModelError: if it is no `BatchOutput`.
+      ModelValueError: if it has no loss, or does not say how many examples the batch has.
+    """
     name = f"{type(model).__name__}.forward_pass"
     if not isinstance(output, BatchOutput):
         raise errors.ModelError(
@@ -348,7 +359,7 @@ def count_examples(output: BatchOutput) -> tf.Tensor:
     return tf.cast(output.num_examples, tf.int64)
 
 
-def _dense(gradients: Sequence[Any], weights: Sequence[tf.Tensor]) -> Tensors:
+def dense(gradients: Sequence[Any], weights: Sequence[tf.Tensor]) -> Tensors:
     """Gradients as tensors: zeros where a weight has no part in the loss."""
     return [
         tf.zeros_like(weight) if gradient is None else tf.convert_to_tensor(gradient)

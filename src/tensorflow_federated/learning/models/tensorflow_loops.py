@@ -29,7 +29,13 @@ from tensorflow_federated.core.local_computations import LocalComputation
 from tensorflow_federated.core.types import TensorType
 from tensorflow_federated.learning import descriptions
 from tensorflow_federated.learning.local_steps.local_step import BatchGradients, LocalStep
-from tensorflow_federated.learning.models import keras_model, loaded_model, runners
+from tensorflow_federated.learning.models import (
+    functional_runner,
+    functional_variables,
+    keras_model,
+    loaded_model,
+    runners,
+)
 from tensorflow_federated.learning.models.local_loops import (
     EvalLoop,
     TrainLoop,
@@ -64,11 +70,11 @@ def build_eval_loop(spec: VariableModelSpec) -> EvalLoop:
 def _build_on_a_runner(spec: VariableModelSpec, build: Callable[[runners.Runner], Loop]) -> Loop:
     """Builds a loop that leaves the model's variables alone if that is possible."""
     recorded = spec.make_model()
-    if isinstance(recorded.model, keras_model.KerasModel):
-        runner = runners.StatelessRunner(recorded, recorded.model)
+    runner = _runner_without_variables(recorded)
+    if runner is not None:
         with contextlib.suppress(_TracingFailure):
             loop = build(runner)
-            while runner.take_in_found():
+            while isinstance(runner, runners.StatelessRunner) and runner.take_in_found():
                 loop = build(runner)
             if not _touches_variables(loop.step, recorded):
                 return loop
@@ -82,6 +88,15 @@ def _build_on_a_runner(spec: VariableModelSpec, build: Callable[[runners.Runner]
         return build(runner)
     except _TracingFailure as failure:
         raise _model_error(spec, failure.cause) from failure.cause
+
+
+def _runner_without_variables(recorded: RecordedModel) -> runners.Runner | None:
+    model = recorded.model
+    if isinstance(model, keras_model.KerasModel):
+        return runners.StatelessRunner(recorded, model)
+    if isinstance(model, functional_variables.WithOwnMetrics):
+        return functional_runner.FunctionalRunner(recorded, model)
+    return None
 
 
 def _trace_train_loop(
