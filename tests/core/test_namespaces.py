@@ -46,7 +46,6 @@ def test_protocols_that_probe_for_names_get_a_plain_answer():
 @pytest.mark.parametrize(
     ("namespace", "name"),
     [
-        (tff, "utils"),
         (tff.backends, "reference"),
         (tff.backends.native, "set_remote_execution_context"),
         (tff.backends.native, "create_sizing_execution_context"),

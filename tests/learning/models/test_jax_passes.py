@@ -11,7 +11,7 @@ import pytest
 
 import tensorflow_federated as tff
 from tensorflow_federated.jax import masked_forms
-from tensorflow_federated.learning.local_steps.descent import Descent
+from tensorflow_federated.learning.local_steps.descent import TunedDescent
 from tensorflow_federated.learning.models import local_loops
 
 NUM_FEATURES, NUM_LABELS, SIZE = 3, 2, 6
@@ -112,7 +112,9 @@ def stepped(functional_model, count, garbage=np.nan, *, training=True):
     spec = local_loops.describe_model(functional_model)
     weights = spec.initial_weights()
     if training:
-        loop = local_loops.build_train_loop(spec, Descent(tff.learning.optimizers.build_sgdm(0.5)))
+        loop = local_loops.build_train_loop(
+            spec, TunedDescent(tff.learning.optimizers.build_sgdm(0.5))
+        )
         start = loop.initialize(weights, collections.OrderedDict(learning_rate=0.5), KEY)
     else:
         loop = local_loops.build_eval_loop(spec)
@@ -230,7 +232,10 @@ def test_examples_that_depend_on_each_other(arguments, count):
 
 def has_masked_form(functional_model):
     sgd = tff.learning.optimizers.build_sgdm(0.5)
-    return masked_of(local_loops.build_train_loop(functional_model, Descent(sgd)).step) is not None
+    return (
+        masked_of(local_loops.build_train_loop(functional_model, TunedDescent(sgd)).step)
+        is not None
+    )
 
 
 @pytest.mark.parametrize(

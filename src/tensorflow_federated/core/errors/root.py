@@ -57,6 +57,10 @@ class FederatedError(Exception):
         self.where: str | None = callsites.find_user_line() if where is None else where
         self.fix: str | None = fix
 
+    def __reduce__(self) -> tuple[object, ...]:
+        # Without the constructor, which may take what the message is made of.
+        return _restored, (type(self), self.summary), self.__dict__
+
     def __str__(self) -> str:
         lines = [self.summary]
         lines.extend(_indented(problem, 4) for problem in self.problems)
@@ -69,6 +73,11 @@ class FederatedError(Exception):
                 shown = _shortened(text) if label == "signature:" else text
                 lines.append(_indented(f"{label:<{LABEL_WIDTH}}{shown}", 2 + LABEL_WIDTH))
         return "\n".join(lines)
+
+
+def _restored(cls: type[FederatedError], summary: str) -> FederatedError:
+    """An error as it was, but for its attributes."""
+    return cls.__new__(cls, summary)
 
 
 def _shortened(signature: str) -> str:

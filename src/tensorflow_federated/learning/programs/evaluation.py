@@ -248,7 +248,7 @@ class EvaluationManager:
                 failed[train_round] = error
         if failed:
             raise EvaluationError(
-                f"{len(failed)} of {len(tasks)} evaluations failed.",
+                f"evaluations failed: {len(failed)}.",
                 problems=[
                     f"training round {train_round}: {type(error).__qualname__}: {error}"
                     for train_round, error in failed.items()
