@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tensorflow_federated.tensorflow import graph_bodies, graph_functions, layouts
+from tensorflow_federated.tensorflow import graph_bodies, graph_functions, inlined_calls, layouts
 
 Loop = Callable[
     [
@@ -182,7 +182,7 @@ def copied(concrete: Any, tensors: Sequence[tf.Tensor]) -> list[tf.Tensor]:
     """
     if _is_stateful(concrete):
         return list(concrete.inference_fn.call_flat(*tensors))
-    return graph_bodies.of_concrete(concrete).applied(tensors)
+    return inlined_calls.inlined(graph_bodies.of_concrete(concrete)).applied(tensors)
 
 
 def _apart(
