@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections
 import math
 
+import attrs
 import numpy as np
 import pytest
 
@@ -91,13 +92,12 @@ def test_nan_counts_as_zero_and_is_counted(engine):
 def test_an_estimated_bound_follows_the_largest_element(engine):
     bound = no_noise(1.0, 0.95, 1.0, multiplier=2.0, secure_estimation=True)
     process = AGG.SecureSumFactory(bound).create(VECTOR)
-    state, thresholds = process.initialize(), []
+    state, thresholds, result = process.initialize(), [], None
     for _ in range(3):
-        output = process.next(state, VALUES)
-        state = output.state
-        thresholds.append(float(output.measurements["secure_upper_threshold"]))
+        state, result, measurements = attrs.astuple(process.next(state, VALUES), recurse=False)
+        thresholds.append(float(measurements["secure_upper_threshold"]))
     np.testing.assert_allclose(thresholds, [2.0, 5.171419, 9.5813055], rtol=1e-6)
-    np.testing.assert_allclose(output.result, [3.0, 11.5813055], rtol=1e-6)
+    np.testing.assert_allclose(result, [3.0, 11.5813055], rtol=1e-6)
     assert float(state[0].current_estimate) == pytest.approx(6.3598194)
 
 

@@ -82,7 +82,7 @@ def test_all_can_be_removed(manager):
 
 def test_references_are_waited_for(manager):
     class Known(tff.program.MaterializableValueReference):
-        type_signature = tff.TensorType(np.int32)
+        type_signature = property(lambda self: tff.TensorType(np.int32))
 
         async def get_value(self):
             await asyncio.sleep(0)

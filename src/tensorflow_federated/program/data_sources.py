@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import abc
-from typing import Self
+from typing import Any, Self
 
 from tensorflow_federated.core.types import FederatedType
 
@@ -60,7 +60,7 @@ class FederatedDataSourceIterator(abc.ABC):
         """The type of what `select` gives, ``{D}@CLIENTS``."""
 
     @abc.abstractmethod
-    def select(self, k: int | None = None) -> object:
+    def select(self, k: int | None = None) -> Any:
         """Selects the data of the clients of one more round.
 
         Args:

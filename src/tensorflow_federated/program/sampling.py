@@ -127,7 +127,7 @@ class SampledIterator(FederatedDataSourceIterator):
         return copied
 
     @errors.boundary
-    def select(self, k: int | None = None) -> object:
+    def select(self, k: int | None = None) -> Any:
         """Draws the clients of one more round.
 
         Args:

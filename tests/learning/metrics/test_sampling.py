@@ -65,6 +65,7 @@ def test_every_client_is_drawn_equally_often(aggregate):
 def test_the_sample_of_all_rounds_has_the_largest_numbers(process):
     state = process.initialize()
     offered: list[tuple[int, int]] = []
+    kept: dict[int, int] = {}
     for number in range(4):
         output = process.next(state, [OD(count=10 * number), OD(count=10 * number + 1)])
         this_round = output.result[0]["count"].tolist()

@@ -18,7 +18,7 @@ ESTIMATED = "None/default_estimation_process/float32"
 FINALIZERS = OD(a=lambda x: x[0] / x[1], b=lambda x: x)
 
 
-def measured(measurements: Any) -> list[float]:
+def measured(measurements: Any) -> list[Any]:
     names = ("upper_clipped_count", "lower_clipped_count", "upper_threshold", "lower_threshold")
     return [pytest.approx(measurements[f"secure_{name}"], rel=1e-6) for name in names]
 

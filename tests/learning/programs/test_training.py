@@ -217,7 +217,9 @@ def test_rounds_behind_one_that_was_discarded_have_the_same_clients(
 # Source: TFF 0.87.
 def test_an_iterator_that_draws_nothing_gives_a_discarded_round_the_same_clients(program):
     class Counting(tff.program.FederatedDataSourceIterator):
-        federated_type = tff.FederatedType(tff.SequenceType(np.float32), tff.CLIENTS)
+        federated_type = property(
+            lambda self: tff.FederatedType(tff.SequenceType(np.float32), tff.CLIENTS)
+        )
         number = 0
 
         def select(self, k=None):
@@ -282,7 +284,9 @@ def test_a_round_that_was_not_released_is_not_saved(program, check_text):
 
 def test_a_round_that_fails_leaves_the_rounds_before_it_saved(program):
     class Source(tff.program.FederatedDataSource):
-        federated_type = tff.FederatedType(tff.SequenceType(np.float32), tff.CLIENTS)
+        federated_type = property(
+            lambda self: tff.FederatedType(tff.SequenceType(np.float32), tff.CLIENTS)
+        )
 
         def iterator(self):
             iterator = tff.program.DatasetDataSource([[1.0], [2.0]], seed=1).iterator()

@@ -41,7 +41,7 @@ class LossMetric(keras.metrics.Mean):
           loss: the mean loss of the batch, a scalar.
           num_examples: how many examples it has, a scalar.
         """
-        weight = keras.ops.cast(num_examples, self.dtype)
+        weight: Any = keras.ops.cast(num_examples, self.dtype)
         self.total.assign(self.total + keras.ops.cast(loss, self.dtype) * weight)
         self.count.assign(self.count + weight)
 
