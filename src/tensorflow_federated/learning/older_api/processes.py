@@ -24,7 +24,7 @@ from tensorflow_federated.learning.models import local_loops
 from tensorflow_federated.learning.models.local_loops import ModelSpec, VariableModelSpec
 from tensorflow_federated.learning.older_api import keras_models, models
 from tensorflow_federated.learning.older_api.server_states import ServerState
-from tensorflow_federated.learning.optimizers.optimizer import Optimizer, check_optimizer
+from tensorflow_federated.learning.optimizers.optimizer import check_optimizer
 from tensorflow_federated.learning.optimizers.sgdm import build_sgdm
 from tensorflow_federated.learning.templates import arguments, server_keeping, training_work
 
@@ -90,17 +90,18 @@ def build_federated_averaging_process(
       OptimizerTypeError: if an optimizer is none.
       OlderArgumentError: if an argument is given that is gone, or two that exclude each other.
     """
-    parts = _Parts(
-        _AVERAGING,
-        client_weighting=_one_of(
-            _AVERAGING, client_weighting=client_weighting, client_weight_fn=client_weight_fn
-        ),
-        broadcast_process=broadcast_process,
-        aggregation_process=aggregation_process,
-        factory=model_update_aggregation_factory,
-        metrics_aggregator=metrics_aggregator,
+    weighting = _one_of(
+        _AVERAGING, client_weighting=client_weighting, client_weight_fn=client_weight_fn
     )
     _check_gone(_AVERAGING, stateful_delta_aggregate_fn, stateful_model_broadcast_fn)
+    parts = _Parts(
+        _AVERAGING,
+        weighting,
+        broadcast_process,
+        aggregation_process,
+        model_update_aggregation_factory,
+        metrics_aggregator,
+    )
 
     def local_step(model: Any) -> LocalStep:
         given = client_optimizer_fn
@@ -108,10 +109,7 @@ def build_federated_averaging_process(
             given = keras_models.optimizer_of(model)
         return Descent(check_optimizer(given, "client_optimizer_fn", _AVERAGING))
 
-    server_optimizer = build_sgdm(1.0)
-    if server_optimizer_fn is not None:
-        server_optimizer = check_optimizer(server_optimizer_fn, "server_optimizer_fn", _AVERAGING)
-    return parts.build(model_fn, local_step, server_optimizer)
+    return parts.build(model_fn, local_step, server_optimizer_fn, default_rate=1.0)
 
 
 @errors.boundary
@@ -156,21 +154,17 @@ def build_federated_sgd_process(
       OptimizerTypeError: if an optimizer is none.
       OlderArgumentError: if an argument is given that is gone, or two that exclude each other.
     """
+    weighting = _one_of(_SGD, client_weighting=client_weighting, client_weight_fn=client_weight_fn)
+    _check_gone(_SGD, stateful_delta_aggregate_fn, stateful_model_broadcast_fn)
     parts = _Parts(
         _SGD,
-        client_weighting=_one_of(
-            _SGD, client_weighting=client_weighting, client_weight_fn=client_weight_fn
-        ),
-        broadcast_process=broadcast_process,
-        aggregation_process=aggregation_process,
-        factory=model_update_aggregation_factory,
-        metrics_aggregator=metrics_aggregator,
+        weighting,
+        broadcast_process,
+        aggregation_process,
+        model_update_aggregation_factory,
+        metrics_aggregator,
     )
-    _check_gone(_SGD, stateful_delta_aggregate_fn, stateful_model_broadcast_fn)
-    optimizer = build_sgdm(0.1)
-    if server_optimizer_fn is not None:
-        optimizer = check_optimizer(server_optimizer_fn, "server_optimizer_fn", _SGD)
-    return parts.build(model_fn, lambda _: GradientMean(), optimizer)
+    return parts.build(model_fn, lambda _: GradientMean(), server_optimizer_fn, default_rate=0.1)
 
 
 class _Parts:
@@ -179,7 +173,6 @@ class _Parts:
     def __init__(
         self,
         user: str,
-        *,
         client_weighting: Any,
         broadcast_process: templates.MeasuredProcess | None,
         aggregation_process: templates.AggregationProcess | None,
@@ -202,8 +195,15 @@ class _Parts:
         self,
         model_fn: Any,
         local_step: Callable[[Any], LocalStep],
-        server_optimizer: Optimizer[Any, Any, Any],
+        server_optimizer_fn: Any,
+        *,
+        default_rate: float,
     ) -> templates.IterativeProcess:
+        server_optimizer = build_sgdm(default_rate)
+        if server_optimizer_fn is not None:
+            server_optimizer = check_optimizer(
+                server_optimizer_fn, "server_optimizer_fn", self._user
+            )
         spec, model = described(model_fn)
         weights_type = spec.weights_type
         finalizer = learning_templates.build_apply_optimizer_finalizer(
