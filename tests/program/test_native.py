@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 import tensorflow_federated as tff
-from tensorflow_federated.core import errors
+from tensorflow_federated.core import contexts, errors
+from tensorflow_federated.execution.contexts import create_local_context
 
 
 class Pair(NamedTuple):
@@ -181,6 +182,10 @@ def test_a_mistake_says_what_to_write(name, call, builtin, golden):
 
 
 def test_another_context_is_told(golden):
-    with pytest.raises(ValueError, match="no federated one") as caught:
+    # Tests of other files may set another default context than this one.
+    with (
+        contexts.install(create_local_context()),
+        pytest.raises(ValueError, match="no federated one") as caught,
+    ):
         tff.program.check_in_federated_context()
     golden.check("another context", str(caught.value))
