@@ -28,6 +28,7 @@ from tensorflow_federated.core.types import FunctionType, Type
 from tensorflow_federated.tensorflow import (
     captures,
     failures,
+    followed_variables,
     keras_graphs,
     results,
     type_specs,
@@ -149,6 +150,35 @@ def trace(
     if not runs_model:
         captures.check(concrete, own, name, function_type, where)
     return ir.Local(LocalComputation(NAME, TracedFunction(concrete, own), function_type, name))
+
+
+def owning(computation: LocalComputation, used: Sequence[tf.Variable]) -> LocalComputation:
+    """A computation that has the variables which it uses to itself; best, it needs none.
+
+    Args:
+      computation: the computation, of this back end.
+      used: variables that were made outside of it; it sets them before it reads them.
+
+    Returns:
+      One that computes the same from values alone, where that can be told from its graph; or else
+      the same graph, which owns the variables.
+    """
+    concrete = computation.function.concrete
+    owned = (*computation.function.variables, *used)
+    followed = followed_variables.without_variables(concrete, owned)
+    if followed is None:
+        return dataclasses.replace(computation, function=TracedFunction(concrete, owned))
+    function_type = computation.type_signature
+    result_specs = type_specs.flat_specs(function_type.result)
+
+    def run(*tensors: tf.Tensor) -> list[tf.Tensor]:
+        results = followed.body.applied([*tensors, *followed.captured])
+        return type_specs.with_shapes(results, result_specs)
+
+    specs = type_specs.flat_specs(function_type.parameter)
+    traced = tf.function(run, input_signature=specs, autograph=False)
+    concrete = _outside_of_graphs(traced.get_concrete_function)
+    return dataclasses.replace(computation, function=TracedFunction(concrete, ()))
 
 
 class TensorFlowContext:

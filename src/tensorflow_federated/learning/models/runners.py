@@ -1,9 +1,10 @@
 """A model as pure functions of the values of its variables, inside a TensorFlow graph.
 
 There are several ways. `VariableRunner` sets the model's variables, calls it, and reads them: this
-works for every model. `StatelessRunner` lets Keras compute on tensors instead, so that no variable
-is touched; both give the same numbers. `FunctionalRunner` does so for functional models, and
-`LoadedRunner` calls the functions of a saved model.
+works for every model, and where the graph tells all that is done to the variables, values take
+their place afterwards. `StatelessRunner` lets Keras compute on tensors to begin with; both give the
+same numbers. `FunctionalRunner` does so for functional models, and `LoadedRunner` calls the
+functions of a saved model.
 
 Importing this module imports TensorFlow.
 """
@@ -168,16 +169,17 @@ class VariableRunner:
         return result, self._read()
 
     def report(self, values: Values, reset: tf.Tensor | None) -> Any:
-        model = self.recorded.model
         self._assign(values)
-        if reset is not None:
+        reported = self._reported()
+        if reset is None:
+            return reported
+        self.recorded.model.reset_metrics()
+        return trees.map_structure(
+            lambda counted, zero: tf.where(reset, zero, counted), reported, self._reported()
+        )
 
-            def reset_metrics() -> tf.Tensor:
-                model.reset_metrics()
-                return tf.constant(0)
-
-            tf.cond(reset, reset_metrics, lambda: tf.constant(0))
-        reported = model.report_local_unfinalized_metrics()
+    def _reported(self) -> Any:
+        reported = self.recorded.model.report_local_unfinalized_metrics()
         return trees.map_structure(tf.convert_to_tensor, reported)
 
     def _assign(self, values: Values) -> None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import collections
 import contextlib
-import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
@@ -42,6 +41,7 @@ from tensorflow_federated.learning.models.local_loops import (
     VariableModelSpec,
 )
 from tensorflow_federated.learning.models.recording import RecordedModel
+from tensorflow_federated.tensorflow import tracing
 
 _KEY_TYPE = TensorType(np.int64, [2])
 
@@ -273,7 +273,7 @@ def _compute(fn: Callable[..., Any], *parameter_types: types.Type) -> ConcreteCo
 def _compute_on(
     runner: runners.Runner, fn: Callable[..., Any], *parameter_types: types.Type
 ) -> ConcreteComputation:
-    """A computation that runs a model, and owns the variables that it sets."""
+    """A computation that runs a model, on values or on variables that it has to itself."""
     try:
         computation = tensorflow_backend.model_computation(fn, *parameter_types)
         _check_no_text_is_cast(computation)
@@ -281,12 +281,8 @@ def _compute_on(
         raise
     except Exception as error:
         raise _TracingFailure(error) from error
-    local = _local(computation)
-    owned = (*local.function.variables, *runner.variables)
-    function = dataclasses.replace(local.function, variables=owned)
-    return ConcreteComputation(
-        ir.Local(dataclasses.replace(local, function=function)), computation.__name__
-    )
+    owning = tracing.owning(_local(computation), runner.variables)
+    return ConcreteComputation(ir.Local(owning), computation.__name__)
 
 
 def _local(computation: ConcreteComputation) -> LocalComputation:
