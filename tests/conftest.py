@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import pathlib
 import re
@@ -54,6 +55,23 @@ def run_python(tmp_path: pathlib.Path) -> Callable[..., str]:
         return done.stdout
 
     return run
+
+
+def pytest_collection_finish() -> None:
+    """Leaves what the frameworks and the tests are made of out of the garbage that is looked for.
+
+    It is most of the memory; to go through it takes longer than most tests, of which many do so.
+    """
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _what_modules_leave() -> Iterator[None]:
+    """Likewise for what a module of tests leaves behind."""
+    yield
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
