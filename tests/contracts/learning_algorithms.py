@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -47,7 +47,8 @@ class Row:
         whose update is not finite, counts for nothing.
       frameworks: what models may be written in.
       model: the model in a framework, as `build` takes it.
-      cohort: makes the data of some clients, one without any.
+      cohort: makes the data of some clients, of a seed and sizes if they are given; of those that
+        are not, one is 0.
     """
 
     name: str
@@ -56,7 +57,7 @@ class Row:
     is_weighted: bool = True
     frameworks: tuple[str, ...] = FRAMEWORKS
     model: Callable[[str], Any] = lambda framework: model_of(framework)
-    cohort: Callable[[], list[Any]] = lambda: cohort()
+    cohort: Callable[..., list[Any]] = lambda *given: cohort(*given)
 
 
 def reconstruction(build: Callable[..., Any], model: Any, **arguments: Any) -> Any:
@@ -126,7 +127,7 @@ ROWS = (
         trains=False,
         frameworks=("any",),
         model=lambda framework: None,
-        cohort=lambda: [[x for batch, _ in each for x in batch] for each in cohort()],
+        cohort=lambda *given: [[x for batch, _ in each for x in batch] for each in cohort(*given)],
     ),
 )
 
@@ -264,9 +265,9 @@ def client(seed: int, size: int) -> list[Any]:
     return [(x[i : i + BATCH_SIZE], y[i : i + BATCH_SIZE]) for i in range(0, size, BATCH_SIZE)]
 
 
-def cohort() -> list[Any]:
-    """Clients of 5, 0, 9 and 1 examples."""
-    return [client(seed, size) for seed, size in enumerate((5, 0, 9, 1))]
+def cohort(seed: int = 0, sizes: Sequence[int] = (5, 0, 9, 1)) -> list[Any]:
+    """Clients of these numbers of examples."""
+    return [client(1000 * seed + number, size) for number, size in enumerate(sizes)]
 
 
 def broken_client() -> list[Any]:
