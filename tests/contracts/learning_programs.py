@@ -10,6 +10,7 @@ import collections
 import functools
 import pathlib
 import tempfile
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -91,7 +92,10 @@ def personalization() -> Call:
 def optimizer(build: Callable[[], Any], framework: str) -> Call:
     """An optimizer that clients and server use, with a model of a framework."""
     model = learning_algorithms.model_of(framework)
-    process = weighted(model, build(), build())
+    with warnings.catch_warnings():
+        # One of Keras is replaced, which is told.
+        warnings.simplefilter("ignore", FutureWarning)
+        process = weighted(model, build(), build())
     return calls(process, lambda seed: learning_algorithms.cohort(seed, SIZES))
 
 

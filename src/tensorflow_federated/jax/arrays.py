@@ -11,6 +11,7 @@ import numpy as np
 
 from tensorflow_federated.core import dtypes
 from tensorflow_federated.core.types import TensorType
+from tensorflow_federated.jax import precision
 
 
 class NumberDType(Protocol):
@@ -103,4 +104,9 @@ def to_array(value: Any, dtype: dtypes.DType) -> Any:
     """The JAX array of a dtype; one that has the dtype is kept, also where JAX cuts to 32 bits."""
     if isinstance(value, jax.Array) and value.dtype == dtype:
         return value
+    if jax.export.is_symbolic_dim(value):
+        # With 64 bits a size becomes int64 and is then converted. Where it would become int32 at
+        # once, JAX takes it for int64 all the same when it lowers a program with 64 bits.
+        with precision.with_64_bits(True):
+            return jnp.asarray(value, dtype)
     return jnp.asarray(value, dtype)

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 
 from tensorflow_federated.core import errors, trees
 from tensorflow_federated.core.types import Type
-from tensorflow_federated.jax import precision, structures
+from tensorflow_federated.jax import arrays, precision, structures
 from tensorflow_federated.learning.models import batches
 from tensorflow_federated.learning.models.variable import BatchOutput
 
@@ -176,7 +176,9 @@ def _row_count(predictions: Any) -> Any:
     if leaves and getattr(leaves[0], "shape", ()):
         count = leaves[0].shape[0]
         # A program for batches of all sizes has a symbol here, which not all functions take.
-        return count if isinstance(count, int) else jnp.asarray(count)
+        if isinstance(count, int):
+            return count
+        return arrays.to_array(count, arrays.jax_number_dtype(0))
     got = "nothing" if not leaves else "a scalar"
     raise errors.ModelValueError(
         "`predict_on_batch_fn` does not predict something for each example.",
