@@ -80,6 +80,7 @@ def test_every_module_imports(run_python: RunPython):
     assert int(printed) > 0
 
 
+@pytest.mark.slow
 def test_without_tensorflow_jax_computations_run(run_python: RunPython):
     printed = run_python(
         WITHOUT_TENSORFLOW

@@ -20,7 +20,7 @@ SIX = tff.TensorType(np.float32, [6])
 VALUES = [np.arange(6, dtype=np.float32) / 600] * 3
 
 
-@pytest.fixture(scope="module", params=["hd", "dft"])
+@pytest.fixture(scope="module", params=["hd", pytest.param("dft", marks=pytest.mark.slow)])
 def without_noise(request: pytest.FixtureRequest) -> Any:
     process = build(0.0, 10, zeroing=False, rotation_type=request.param).create(SIX)
     return request.param, process, process.next(process.initialize(), VALUES)
@@ -42,6 +42,7 @@ def test_the_numbers_of_the_mechanism_are_those_of_tff(without_noise):
     assert output.measurements["mean_value"]["padded_dim"] == size
 
 
+@pytest.mark.slow
 def test_the_clipping_norm_and_all_that_depends_on_it_adapt_as_in_tff(without_noise):
     name, _, _ = without_noise
     process = build(0.0, 10, zeroing=False, rotation_type=name).create(SIX)
@@ -92,6 +93,7 @@ def test_the_noise_of_all_clients_has_the_scale_that_is_asked_for():
     assert measured["scaled_local_stddev"] == pytest.approx(in_steps, rel=1e-5)
 
 
+@pytest.mark.slow
 def test_noise_follows_from_the_seed_and_is_new_in_every_round():
     process = build(0.2, 4, zeroing=False).create(tff.TensorType(np.float32, [8]))
     zeros = [np.zeros(8, np.float32)] * 4

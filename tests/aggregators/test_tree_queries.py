@@ -7,6 +7,7 @@ import collections
 import numpy as np
 import pytest
 import tensorflow as tf
+from tests import marks
 
 import tensorflow_federated as tff
 from tensorflow_federated.aggregators import tree_queries
@@ -35,7 +36,7 @@ def test_without_noise_it_is_the_mean_over_the_expected_clients(engine):
     assert outputs[0].state.dp_event.class_name == b"UnsupportedDpEvent"
 
 
-@pytest.mark.parametrize("is_efficient", [True, False])
+@pytest.mark.parametrize("is_efficient", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_running_totals_have_the_variance_of_their_nodes(is_efficient):
     size = 4000
     factory = Factory.tree_aggregation(
@@ -104,6 +105,7 @@ def test_structures_have_noise_for_each_tensor():
     assert len({float(output.result["a"]), *output.result["b"].tolist()}) == 3
 
 
+@marks.SLOW_ON_REFERENCE
 def test_the_norm_changes_at_restarts(golden, engine):
     factory = Factory.tree_adaptive(
         0.0, 3.0, SPEC, restart_warmup=2, restart_frequency=3, clipped_count_stddev=0.0

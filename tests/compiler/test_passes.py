@@ -287,6 +287,7 @@ STEPS = st.lists(
 NUMBERS = st.integers(-3, 3).map(float)
 
 
+@pytest.mark.slow
 @hypothesis.given(STEPS, NUMBERS, st.lists(NUMBERS, min_size=1, max_size=3))
 @hypothesis.settings(max_examples=60)
 def test_no_pass_changes_what_a_program_computes(steps, start, data):

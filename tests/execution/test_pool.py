@@ -205,8 +205,23 @@ PROGRAMS: dict[str, tuple[ConcreteComputation, list[Any]]] = {
 }
 
 
-@pytest.mark.parametrize("name", PROGRAMS)
-@pytest.mark.parametrize("make", [Inline, LastFirst, lambda: ThreadPoolExecutor(3)])
+EXECUTORS = {"Inline": Inline, "LastFirst": LastFirst, "threads": lambda: ThreadPoolExecutor(3)}
+
+
+@pytest.mark.parametrize(
+    ("make", "name"),
+    [
+        # From program to program the executors take turns in the quick tests.
+        pytest.param(
+            make,
+            name,
+            marks=() if turn % len(EXECUTORS) == which else pytest.mark.slow,
+            id=f"{executor}-{name}",
+        )
+        for turn, name in enumerate(PROGRAMS)
+        for which, (executor, make) in enumerate(EXECUTORS.items())
+    ],
+)
 def test_the_bits_are_those_of_one_process(name, make):
     comp, arguments = PROGRAMS[name]
     executor = make()

@@ -139,4 +139,4 @@ def assert_as_reference(program, *arguments, **settings):
     ]
 
 
-LANES = pytest.mark.parametrize("lanes", [None, 3])
+LANES = pytest.mark.parametrize("lanes", [None, pytest.param(3, marks=pytest.mark.slow)])

@@ -87,7 +87,7 @@ def rewritten(monkeypatch):
     return functions
 
 
-@pytest.mark.parametrize("lanes", [1, 2])
+@pytest.mark.parametrize("lanes", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_all_convolutions_of_a_step_are_in_the_canonical_layout(rewritten, lanes):
     assert_as_reference(convolutional_round(), KERNEL, IMAGES, lanes=lanes)
     found = [
@@ -100,6 +100,7 @@ def test_all_convolutions_of_a_step_are_in_the_canonical_layout(rewritten, lanes
     assert all(map(convolutions.is_canonical, found))
 
 
+@pytest.mark.slow
 def test_mixed_precision_is_close(rewritten):
     exact = run_in(compiled_context(), convolutional_round(), KERNEL, IMAGES)
     assert not any("bf16" in str(program) for program in rewritten)
@@ -161,6 +162,7 @@ def test_lanes_of_a_program_that_travelled():
     assert_as_reference(travelled, START, [batches_of(size) for size in SIZES], lanes=3)
 
 
+@pytest.mark.slow
 def test_what_was_compiled_goes_with_its_step():
     def compile_and_run():
         program = averaging(training_step(has_mask=True))

@@ -31,7 +31,7 @@ from .client_steps import (
 )
 
 
-@LANES
+@pytest.mark.parametrize("lanes", [None, 3])
 def test_ragged_batches_with_a_mask_and_clients_without_data(compilations, lanes):
     program = averaging(training_step(has_mask=True))
     assert_as_reference(program, START, [batches_of(size) for size in SIZES], lanes=lanes)
@@ -118,6 +118,7 @@ def copy_of(sequence):
     return sequences.Sequence.from_columns(columns.leaves, columns.offsets, BATCH)
 
 
+@pytest.mark.slow
 def test_where_rows_lie_does_not_change_a_bit():
     program = averaging(training_step(has_mask=True))
     rng = np.random.default_rng(1)
@@ -150,6 +151,7 @@ def test_nothing_is_compiled_again_when_cohorts_change(compilations):
     assert compilations() == before
 
 
+@pytest.mark.slow
 def test_a_result_does_not_depend_on_what_came_before():
     program = averaging(training_step(has_mask=True))
     data = [batches_of(size, batch_size=5) for size in (4, 5, 9, 3)]
@@ -349,6 +351,7 @@ def test_the_reason_is_told_where_a_step_is_not_compiled():
     assert "it keeps values at the clients" in reason_of(kept, [1.0])
 
 
+@pytest.mark.slow
 def test_the_same_bits_for_any_number_of_threads():
     program = averaging(training_step(has_mask=True))
     data = [batches_of(size, batch_size=4) for size in range(40)]

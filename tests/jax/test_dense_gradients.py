@@ -27,7 +27,7 @@ def rewritten_gradient(kernel, x):
 
 
 @pytest.mark.parametrize("shape", [(784, 10), (32, 8), (48, 24)])
-@pytest.mark.parametrize("rows", [1, 20])
+@pytest.mark.parametrize("rows", [20, pytest.param(1, marks=pytest.mark.slow)])
 def test_gradients_of_narrow_layers_keep_their_bits(shape, rows):
     kernel, x = normal(*shape), normal(rows, shape[0])
     function = rewritten_gradient(kernel, x)

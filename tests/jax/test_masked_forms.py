@@ -203,7 +203,14 @@ def assert_masked(step, count, masked, *, garbage=np.nan, size=SIZE, seed=0):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: loss.__name__)
+QUICK = (mean_of_logs, by_length, normalized, recurrent, embedded, products)
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [pytest.param(loss, marks=() if loss in QUICK else pytest.mark.slow) for loss in LOSSES],
+    ids=lambda loss: loss.__name__,
+)
 def test_other_rows_have_no_effect(loss):
     step = stepping(loss)
     masked = masked_forms.find(local(step))
@@ -211,7 +218,10 @@ def test_other_rows_have_no_effect(loss):
         assert_masked(step, count, masked)
 
 
-@pytest.mark.parametrize("garbage", [np.inf, -np.inf, 3e38, 0.0])
+@pytest.mark.parametrize(
+    "garbage",
+    [np.inf, *(pytest.param(each, marks=pytest.mark.slow) for each in (-np.inf, 3e38, 0.0))],
+)
 def test_whatever_other_rows_hold(garbage):
     step = stepping(normalized)
     assert_masked(step, 3, masked_forms.find(local(step)), garbage=garbage)
@@ -336,6 +346,7 @@ REDUCTIONS = {
 }
 
 
+@pytest.mark.slow
 @settings(max_examples=8, deadline=None)
 @given(
     maps=st.lists(st.sampled_from(sorted(MAPS)), min_size=1, max_size=4),
@@ -362,6 +373,7 @@ def rows_of(size, batch_size=5):
     ]
 
 
+@pytest.mark.slow
 def test_rounds_of_a_step_that_is_written_by_hand():
     program = averaging(tff.jax.computation(ordered(whole_step), STATE, BATCH))
     assert_as_reference(program, START, [rows_of(size) for size in (1, 12, 0, 5, 7)])

@@ -45,6 +45,7 @@ def test_the_same_bits_for_any_number_of_threads():
     jax.tree.map(np.testing.assert_array_equal, one, five)
 
 
+@pytest.mark.slow
 def test_a_program_is_compiled_for_each_size_once(compilations):
     program = averaging(training_step(has_mask=False))
     rng = np.random.default_rng(0)

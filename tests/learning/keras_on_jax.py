@@ -12,6 +12,7 @@ import concurrent.futures
 import contextlib
 import functools
 import importlib.abc
+import itertools
 import os
 import pickle
 import sys
@@ -168,28 +169,34 @@ MODELS: dict[str, Callable[[], Any]] = {
     "cnn": lambda: model_fn_of(cnn),
     "normalized": lambda: model_fn_of(normalized),
 }
-FAST_MODELS = ("normalized",)
-SLOW_MODELS = tuple(name for name in MODELS if name not in FAST_MODELS)
+# A name of a model, and what is done with it.
+FAST_CASES = (("normalized", "training"),)
+SLOW_CASES = tuple(
+    case for case in itertools.product(MODELS, ("training", "evaluation")) if case not in FAST_CASES
+)
 
 
 @functools.cache
-def result_of(name: str) -> dict[str, Any]:
-    """What a model does with the framework of this process."""
+def training_of(name: str) -> tuple[Any, Any, models.ModelWeights, list[Any]]:
+    """A model, and what it is trained to."""
     model = MODELS[name]()
-    process, weights, metrics = trained(model)
-    evaluation = tff.learning.algorithms.build_fed_eval(model)
-    state = evaluation.set_model_weights(evaluation.initialize(), weights)
-    evaluated = evaluation.next(state, client_data()).metrics["client_work"]["eval"]
+    return model, *trained(model)
+
+
+@functools.cache
+def result_of(name: str, part: str) -> dict[str, Any]:
+    """What a model does with the framework of this process; it is evaluated after training."""
+    model, process, weights, metrics = training_of(name)
+    if part == "evaluation":
+        process = tff.learning.algorithms.build_fed_eval(model)
+        state = process.set_model_weights(process.initialize(), weights)
+        evaluated = process.next(state, client_data()).metrics["client_work"]["eval"]
+        metrics = [evaluated["current_round_metrics"]]
     return {
-        "types": [
-            str(each.type_signature) for each in (process.initialize, process.next, evaluation.next)
-        ],
+        "types": [str(each.type_signature) for each in (process.initialize, process.next)],
         "trainable": [np.asarray(each) for each in weights.trainable],
         "non_trainable": [np.asarray(each) for each in weights.non_trainable],
-        "metrics": [
-            {key: np.asarray(value) for key, value in each.items()}
-            for each in (*metrics, evaluated["current_round_metrics"])
-        ],
+        "metrics": [{key: np.asarray(value) for key, value in each.items()} for each in metrics],
     }
 
 
@@ -197,16 +204,16 @@ if ON_JAX:
     from tests.learning.models import keras_layers
 
     @pytest.fixture(scope="module")
-    def reference() -> dict[str, Any]:
+    def reference() -> dict[tuple[str, str], Any]:
         """The results with Keras on TensorFlow."""
         with open(os.environ["RESULTS_ON_TENSORFLOW"], "rb") as file:
             return pickle.load(file)
 
-    CASES = [*FAST_MODELS, *(pytest.param(name, marks=pytest.mark.slow) for name in SLOW_MODELS)]
+    CASES = [*FAST_CASES, *(pytest.param(*case, marks=pytest.mark.slow) for case in SLOW_CASES)]
 
-    @pytest.mark.parametrize("name", CASES)
-    def test_rounds_are_those_of_keras_on_tensorflow(name, reference):
-        ours, theirs = result_of(name), reference[name]
+    @pytest.mark.parametrize(("name", "part"), CASES)
+    def test_rounds_are_those_of_keras_on_tensorflow(name, part, reference):
+        ours, theirs = result_of(name, part), reference[name, part]
         for a, b in zip(ours["metrics"], theirs["metrics"], strict=True):
             assert list(a) == list(b)
             for key, value in a.items():
@@ -216,10 +223,11 @@ if ON_JAX:
             for a, b in zip(ours[group], theirs[group], strict=True):
                 np.testing.assert_allclose(a, b, atol=1e-5)
 
-    @pytest.mark.parametrize("name", CASES)
-    def test_types_are_those_of_keras_on_tensorflow(name, reference):
-        assert result_of(name)["types"] == reference[name]["types"]
+    @pytest.mark.parametrize(("name", "part"), CASES)
+    def test_types_are_those_of_keras_on_tensorflow(name, part, reference):
+        assert result_of(name, part)["types"] == reference[name, part]["types"]
 
+    @pytest.mark.slow
     def test_a_model_works_by_hand():
         model = model_fn_of(mlp)()
         batch = client_data()[0][0]
@@ -244,10 +252,8 @@ if ON_JAX:
         after = model.report_local_unfinalized_metrics()
         assert [float(each) for values in after.values() for each in values] == [0.0] * 6
 
-    @pytest.mark.parametrize(
-        "name",
-        ["counters", "dicts of inputs and outputs"],
-    )
+    @pytest.mark.slow
+    @pytest.mark.parametrize("name", ["counters", "dicts of inputs and outputs"])
     def test_a_round_of_one_client_is_a_fit(name):
         row = keras_layers.ROWS[name]
         data = [
@@ -325,6 +331,7 @@ if ON_JAX:
             [keras.Input((SIDE, SIDE)), layers.Flatten(), layers.Dropout(0.5), layers.Dense(3)]
         )
 
+    @pytest.mark.slow
     def test_dropout_draws_from_the_key_of_the_client():
         """Only training drops units out, and differently for each batch."""
         model = model_fn_of(dropped_out)
@@ -385,7 +392,7 @@ if ON_JAX:
         assert masked_forms.find(loop.step.node.computation) is not None
 
     def test_training_moves_the_averages_of_a_client_and_not_those_of_the_server():
-        moved = result_of("normalized")["non_trainable"]
+        moved = result_of("normalized", "training")["non_trainable"]
         np.testing.assert_array_equal(moved[0], np.zeros(64))
 
     class TwoOutputs(keras.Model):

@@ -25,12 +25,12 @@ def inner_tests() -> dict[str, bool]:
     }
 
 
-def run(kind: str, models: str, folder: pathlib.Path) -> tuple[dict[str, set[str]], str]:
+def run(kind: str, cases: str, folder: pathlib.Path) -> tuple[dict[str, set[str]], str]:
     """Runs tests of the file with Keras on JAX.
 
     Args:
       kind: the marker of those that run.
-      models: the name of the list of models whose results on TensorFlow they need.
+      cases: the name of the list of cases whose results on TensorFlow they need.
       folder: where these results are left.
 
     Returns:
@@ -43,7 +43,7 @@ def run(kind: str, models: str, folder: pathlib.Path) -> tuple[dict[str, set[str
     spec.loader.exec_module(module)
     path = folder / "tensorflow.pickle"
     path.write_bytes(
-        pickle.dumps({name: module.result_of(name) for name in getattr(module, models)})
+        pickle.dumps({case: module.result_of(*case) for case in getattr(module, cases)})
     )
     options = ["-q", "-rA", "-p", "no:cacheprovider", "-m", kind]
     done = subprocess.run(
@@ -64,7 +64,7 @@ def run(kind: str, models: str, folder: pathlib.Path) -> tuple[dict[str, set[str
 
 @pytest.fixture(scope="module")
 def outcomes(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, set[str]], str]:
-    return run("not slow", "FAST_MODELS", tmp_path_factory.mktemp("results"))
+    return run("not slow", "FAST_CASES", tmp_path_factory.mktemp("results"))
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ def test_on_jax(name: str, outcomes: tuple[dict[str, set[str]], str]):
 
 @pytest.mark.slow
 def test_slow_ones_on_jax(tmp_path: pathlib.Path):
-    found, said = run("slow", "SLOW_MODELS", tmp_path)
+    found, said = run("slow", "SLOW_CASES", tmp_path)
     assert set(found) > {name for name, is_slow in inner_tests().items() if is_slow}, said
     assert set().union(*found.values()) == {"PASSED"}, said
 

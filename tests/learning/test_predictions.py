@@ -84,6 +84,7 @@ def test_a_functional_model_of_keras_is_copied():
     )
 
 
+@pytest.mark.slow
 def test_a_model_of_keras_2_is_trained_and_made_again():
     import tf_keras
 

@@ -95,6 +95,7 @@ def test_a_program_means_the_same_everywhere(steps, argument):
     check(programs.RULES, steps, argument)
 
 
+@pytest.mark.slow
 @hypothesis.given(programs.steps(programs.RULES), programs.arguments())
 @hypothesis.settings(max_examples=60)
 def test_a_program_that_is_not_compiled_by_jax_means_the_same_everywhere(steps, argument):

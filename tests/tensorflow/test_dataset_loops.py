@@ -272,11 +272,18 @@ def in_loops(concrete, make_loop) -> Any:
     return run
 
 
+SLOW = (epochs_in_python, a_part, scanned, filtered, halves, a_part_of_what_is_repeated)
+
+
 @pytest.mark.parametrize(
     ("fn", "make_loop"),
     [
-        # From function to function they take turns in the quick tests.
-        pytest.param(fn, make_loop, marks=() if (turn + which) % 2 else pytest.mark.slow)
+        # From function to function they take turns in the quick tests, which leave out some.
+        pytest.param(
+            fn,
+            make_loop,
+            marks=() if (turn + which) % 2 and fn not in SLOW else pytest.mark.slow,
+        )
         for turn, fn in enumerate(KNOWN)
         for which, make_loop in enumerate([loops.in_one_thread, loops.of_graph])
     ],

@@ -146,7 +146,15 @@ def told(error: BaseException) -> str:
     return re.sub(r"0x[0-9a-f]+", "0x", f"{type(error).__qualname__}: {text}")
 
 
-@pytest.mark.parametrize("fn", MISTAKES, ids=lambda fn: fn.__name__)
+# AutoGraph converts much of the library, and of JAX, before these are refused.
+SLOW = (calls_a_federated_computation, calls_a_jax_computation)
+
+
+@pytest.mark.parametrize(
+    "fn",
+    [pytest.param(fn, marks=pytest.mark.slow if fn in SLOW else ()) for fn in MISTAKES],
+    ids=lambda fn: fn.__name__,
+)
 def test_mistakes_in_a_function(fn, golden):
     with pytest.raises(errors.FederatedError) as caught:
         tff.tensorflow.computation(fn, np.int32)

@@ -115,6 +115,7 @@ def _listed(leaf: Any) -> Any:
     return np.asarray(leaf, object if isinstance(leaf, bytes) else None).tolist()
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.integers(0, 23), st.lists(STAGES, max_size=6))
 def test_elements_are_those_of_iteration(count, stages):

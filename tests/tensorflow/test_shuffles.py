@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 
 import numpy as np
+import pytest
 import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -21,6 +22,7 @@ def integers(dataset: tf.data.Dataset) -> list[int]:
     return [int(element) for element in dataset]
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(st.integers(0, 300), st.integers(1, 400), st.integers(0, 2**31 - 1))
 def test_one_order_is_that_of_tensorflow(count, buffer, seed):

@@ -9,6 +9,7 @@ import collections
 import numpy as np
 import pytest
 import tensorflow as tf
+from tests import marks
 
 import tensorflow_federated as tff
 
@@ -127,6 +128,7 @@ def process(train_data):
     )
 
 
+@marks.SLOW_ON_REFERENCE
 @pytest.mark.usefixtures("engine")
 def test_a_round_moves_by_clipped_gradients(process, train_data):
     state = process.initialize()

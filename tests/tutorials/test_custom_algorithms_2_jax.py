@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from tests import marks
 
 import tensorflow_federated as tff
 
@@ -135,6 +136,8 @@ def test_local_training_is_the_same_as_its_steps(engine, digit_clients):
     np.testing.assert_allclose(trained["weights"], model["weights"], rtol=1e-5, atol=1e-7)
 
 
+@pytest.mark.slow
+@marks.SLOW_ON_REFERENCE
 def test_federated_evaluation_is_the_mean_over_clients(engine, digit_clients):
     data = digit_clients["train"]
     model = local_train(INITIAL_MODEL, 0.1, data[5])
@@ -142,6 +145,7 @@ def test_federated_evaluation_is_the_mean_over_clients(engine, digit_clients):
     assert federated_eval(model, data) == pytest.approx(expected)
 
 
+@pytest.mark.slow
 def test_a_round_is_the_mean_of_the_locally_trained_models(engine, digit_clients):
     data = digit_clients["train"]
     by_hand = [local_train(INITIAL_MODEL, 0.1, own)["weights"] for own in data]
@@ -151,6 +155,7 @@ def test_a_round_is_the_mean_of_the_locally_trained_models(engine, digit_clients
     )
 
 
+@marks.SLOW_ON_REFERENCE
 def test_rounds_lower_the_loss_in_training_and_in_testing(engine, digit_clients):
     model, learning_rate, losses = INITIAL_MODEL, 0.1, []
     for _ in range(5):

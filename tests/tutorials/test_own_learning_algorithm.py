@@ -9,6 +9,7 @@ import collections
 import numpy as np
 import pytest
 import tensorflow as tf
+from tests import marks
 
 import tensorflow_federated as tff
 
@@ -209,13 +210,18 @@ def test_types_of_the_functional_process(functional_process):
     )
 
 
+@pytest.mark.slow
 def test_types_of_the_process_of_variables(variable_process):
     weights = "<float32[784,10],float32[10]>"
     assert str(variable_process.initialize.type_signature) == f"( -> {weights}@SERVER)"
 
 
+@marks.SLOW_ON_REFERENCE
 @pytest.mark.usefixtures("engine")
-@pytest.mark.parametrize("process_name", ["functional_process", "variable_process"])
+@pytest.mark.parametrize(
+    "process_name",
+    ["functional_process", pytest.param("variable_process", marks=pytest.mark.slow)],
+)
 def test_it_learns(process_name, request, train_data, all_test_data):
     process = request.getfixturevalue(process_name)
     state = process.initialize()
@@ -225,6 +231,7 @@ def test_it_learns(process_name, request, train_data, all_test_data):
     assert accuracy(state, all_test_data) > before + 0.3
 
 
+@pytest.mark.slow
 def test_both_forms_take_the_same_step(functional_process, variable_process, train_data):
     start = functional_process.initialize()
     functional = functional_process.next(start, train_data)

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from tests import marks
 
 import tensorflow_federated as tff
 
@@ -121,6 +122,7 @@ def test_the_two_parts_make_an_iterative_process():
     assert process.state_type == tff.FederatedType(MODEL_TYPE, tff.SERVER)
 
 
+@pytest.mark.slow
 def test_training_makes_the_model_right(engine, clients, test_batch):
     process = tff.templates.IterativeProcess(initialize_fn, next_fn)
     state = process.initialize()
@@ -136,6 +138,7 @@ def test_training_makes_the_model_right(engine, clients, test_batch):
     assert accuracy(state, test_batch) > 0.8
 
 
+@marks.SLOW_ON_REFERENCE
 def test_a_round_is_what_the_loop_by_hand_gives(engine, clients):
     state = tff.templates.IterativeProcess(initialize_fn, next_fn).initialize()
     by_hand = []

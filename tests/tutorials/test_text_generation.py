@@ -9,6 +9,7 @@ import string
 import numpy as np
 import pytest
 import tensorflow as tf
+from tests import marks
 
 import tensorflow_federated as tff
 from tensorflow_federated.learning.metrics import class_accuracies
@@ -227,6 +228,7 @@ def test_types(fed_avg):
     )
 
 
+@marks.SLOW_ON_REFERENCE
 @pytest.mark.usefixtures("engine")
 def test_it_learns(fed_avg, weights, train_datasets, test_dataset, compiled_model):
     state = fed_avg.set_model_weights(fed_avg.initialize(), weights)
@@ -256,6 +258,7 @@ def standing_still(keras_model, plays):
         return build_fed_avg(keras_model, plays, 0.0, AccuracyOfKeras2)
 
 
+@pytest.mark.slow
 def test_each_client_starts_without_a_memory_and_keeps_it_over_its_batches(
     standing_still, keras_model, weights, train_datasets
 ):
@@ -270,6 +273,7 @@ def test_each_client_starts_without_a_memory_and_keeps_it_over_its_batches(
         assert train_metrics(result)["loss"] == pytest.approx(mean, rel=1e-5)
 
 
+@pytest.mark.slow
 def test_an_accuracy_of_the_form_of_keras_2_means_what_it_meant(
     standing_still, weights, train_datasets
 ):

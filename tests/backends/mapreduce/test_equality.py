@@ -62,8 +62,13 @@ def run_by_hand(form: Any, state: Any, clients: list[Any], cohorts: list[range])
     return form.update(state, (form.report(merged), (), (), ()))
 
 
-@pytest.mark.parametrize("create_context", ENGINES)
-@pytest.mark.parametrize("through", THROUGH)
+@pytest.mark.parametrize(
+    ("through", "create_context"),
+    [
+        pytest.param(*each, marks=pytest.mark.slow if number else ())
+        for number, each in enumerate(itertools.product(THROUGH, ENGINES))
+    ],
+)
 @hypothesis.given(data=st.data())
 @hypothesis.settings(max_examples=60)
 def test_a_form_computes_what_the_round_computes(
@@ -79,6 +84,7 @@ def test_a_form_computes_what_the_round_computes(
         assert_same(again(state, clients), original(state, clients))
 
 
+@pytest.mark.slow
 @hypothesis.given(data=st.data())
 @hypothesis.settings(max_examples=60)
 def test_the_parts_by_hand_give_the_same_in_any_grouping(data, draw_round, draw_value):

@@ -76,8 +76,20 @@ def clients_of(log: list[tuple[str, str, Any]], part: str) -> list[tuple[str, li
     ]
 
 
-@pytest.mark.parametrize("subrounds", [None, 1, 2, 3, 4, 9])
-@pytest.mark.parametrize("values", [[], [5], [5, 1, 4, 1], list(range(7))], ids=len)
+@pytest.mark.parametrize(
+    ("values", "subrounds"),
+    [
+        # From cohort to cohort the numbers of subrounds take turns in the quick tests.
+        pytest.param(
+            values,
+            subrounds,
+            marks=() if turn % 3 == which % 3 else pytest.mark.slow,
+            id=f"{len(values)}-{subrounds}",
+        )
+        for which, values in enumerate([[], [5], [5, 1, 4, 1], list(range(7))])
+        for turn, subrounds in enumerate([1, 9, 2, None, 4, 3])
+    ],
+)
 def test_the_result_is_that_of_one_round(subrounds, values, engine):
     context = native.create_mergeable_comp_execution_context([engine, engine], subrounds)
     assert call(context, shifted_total, 3, values) == shifted_total(3, values)
@@ -288,7 +300,11 @@ def test_mistakes_are_told(name, golden):
 
 # No fixture: Hypothesis runs all examples of a test under one.
 @pytest.mark.parametrize(
-    "create", [contexts.create_local_context, contexts.create_reference_context]
+    "create",
+    [
+        contexts.create_local_context,
+        pytest.param(contexts.create_reference_context, marks=pytest.mark.slow),
+    ],
 )
 @hypothesis.given(data=st.data())
 @hypothesis.settings(max_examples=60)

@@ -77,7 +77,9 @@ def kernel(output):
     return np.asarray(found)[:, 0].tolist()
 
 
-FRAMEWORKS = pytest.mark.parametrize("framework", ["jax", "keras"])
+FRAMEWORKS = pytest.mark.parametrize(
+    "framework", [pytest.param("jax", marks=pytest.mark.slow), "keras"]
+)
 FORMS = pytest.mark.parametrize(
     ("form", "framework"),
     [
@@ -171,6 +173,7 @@ def test_their_names_are_told():
     ]
 
 
+@pytest.mark.slow
 def test_no_compiled_chunk_is_too_long():
     context = native.create_sync_local_cpp_execution_context(lanes=70)
     data = [DATA[0]] * 70

@@ -55,6 +55,7 @@ def test_ten_rounds_are_those_of_tff(kind, weighting, check_rounds, request):
     check_rounds(build(model_fn, build_sgdm(0.1)), f"{kind}_{weighting}")
 
 
+@pytest.mark.slow
 def test_uniform_weights_are_those_of_tff(keras_model_fn, check_rounds):
     process = algorithms.build_weighted_fed_avg(
         keras_model_fn,
@@ -71,6 +72,7 @@ def test_momentum_at_client_and_server_is_that_of_tff(keras_model_fn, check_roun
     check_rounds(process, "keras_momentum")
 
 
+@pytest.mark.slow
 def test_a_cohort_without_examples_leaves_the_model(keras_model_fn, clients, check_rounds):
     process = algorithms.build_weighted_fed_avg(keras_model_fn, build_sgdm(0.1))
     check_rounds(process, "keras_only_empty_client", clients[:1])
@@ -157,7 +159,13 @@ REGRESSION = {
 }
 
 
-@pytest.mark.parametrize("name", REGRESSION)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=() if name == "weighted" else pytest.mark.slow)
+        for name in REGRESSION
+    ],
+)
 def test_a_regression_is_that_of_tff(name, regression):
     model_fn, data = regression
     build, losses, expected = REGRESSION[name]
@@ -171,6 +179,7 @@ def test_a_regression_is_that_of_tff(name, regression):
     np.testing.assert_allclose(np.concatenate([w.ravel() for w in weights]), expected, rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_the_reference_interpreter_gives_the_same_round(regression):
     from tensorflow_federated.core import contexts as context_stack
     from tensorflow_federated.execution import contexts
@@ -225,6 +234,7 @@ def test_a_state_of_another_process_of_the_same_type_is_accepted(
     assert losses[0] == pytest.approx(losses[1], rel=1e-5)
 
 
+@pytest.mark.slow
 def test_a_round_does_not_change_the_state_it_was_given(keras_model_fn, clients):
     process = algorithms.build_weighted_fed_avg(keras_model_fn, build_sgdm(0.1))
     state = process.initialize()

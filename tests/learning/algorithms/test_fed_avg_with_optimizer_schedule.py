@@ -64,7 +64,11 @@ def build(learning_rate_fn=rate_of, optimizer_fn=build_sgdm, **options):
     ("optimizer_fn", "step"),
     [
         (build_sgdm, lambda w, g, rate: w - rate * g),
-        (SignDescent, lambda w, g, rate: (1 - rate**2) * w - rate * np.sign(g)),
+        pytest.param(
+            SignDescent,
+            lambda w, g, rate: (1 - rate**2) * w - rate * np.sign(g),
+            marks=pytest.mark.slow,
+        ),
     ],
     ids=["gradient descent", "of a user"],
 )
@@ -82,6 +86,7 @@ def test_a_decaying_rate_reaches_the_optimum_where_a_constant_one_stays_away():
     assert quadratics.distance(decaying) < 0.1 * quadratics.distance(constant)
 
 
+@pytest.mark.slow
 def test_the_rate_of_a_round_is_measured_and_its_number_kept():
     process = build(jax.jit(rate_of))
     state, metrics = process.next(process.initialize(), quadratics.clients())
@@ -91,6 +96,7 @@ def test_the_rate_of_a_round_is_measured_and_its_number_kept():
     assert state.client_work == np.int32(2)
 
 
+@pytest.mark.slow
 def test_the_schedule_of_a_jax_model_may_be_a_tf_function():
     import tensorflow as tf
 

@@ -43,6 +43,7 @@ def test_rounds_are_those_of_the_equations():
     )
 
 
+@pytest.mark.slow
 def test_without_strength_it_is_federated_averaging():
     data = quadratics.clients(epochs=2)
     averaging = algorithms.build_weighted_fed_avg(quadratics.model(), build_sgdm(LEARNING_RATE))
@@ -50,6 +51,7 @@ def test_without_strength_it_is_federated_averaging():
     np.testing.assert_array_equal(found, quadratics.run(averaging, data, 2))
 
 
+@pytest.mark.slow
 def test_clients_that_take_many_steps_drift_less_than_in_federated_averaging():
     data = quadratics.clients(batch_size=12, epochs=40)
     [free] = quadratics.run(build(strength=0.0), data[:1], 1)

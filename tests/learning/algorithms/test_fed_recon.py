@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tensorflow as tf
+from tests import marks
 
 import tensorflow_federated as tff
 
@@ -152,6 +153,7 @@ def process():
     return build(model_fn, loss_fn=loss_fn, metrics_fn=metrics_fn)
 
 
+@marks.SLOW_ON_REFERENCE
 def test_a_round_is_that_by_hand(process, engine):
     state = process.next(process.initialize(), COHORT).state
     items, weight, bias = process.get_model_weights(state).trainable
@@ -252,6 +254,7 @@ def test_local_variables_are_recovered_and_global_ones_converge():
     assert losses[-1] == pytest.approx(np.mean(np.square(np.array(offsets) / 2)), abs=1e-2)
 
 
+@pytest.mark.slow
 def test_a_model_of_global_variables_alone_is_only_trained():
     clients = [[np.full([1], 8.0, np.float32)] * 2]
     process = build(lambda: Sums(is_local=False), loss_fn=loss_fn, client_optimizer_fn=sgd(0.25))
@@ -259,6 +262,7 @@ def test_a_model_of_global_variables_alone_is_only_trained():
     assert float(process.get_model_weights(state).trainable[0]) == 4.0
 
 
+@pytest.mark.slow
 def test_a_client_that_diverges_or_has_no_batches_is_left_out():
     process = build(Sums, loss_fn=loss_fn)
     good, bad = np.full([1], 8.0, np.float32), np.full([1], np.inf, np.float32)
@@ -267,6 +271,7 @@ def test_a_client_that_diverges_or_has_no_batches_is_left_out():
     assert alone.state.global_model_weights == together.state.global_model_weights
 
 
+@pytest.mark.slow
 def test_each_client_draws_its_own_local_variables():
     def random_model_fn():
         own = tf.keras.layers.Dense(1, use_bias=False, kernel_initializer="normal")

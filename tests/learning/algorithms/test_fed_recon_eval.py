@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tensorflow as tf
+from tests import marks
 
 import tensorflow_federated as tff
 
@@ -41,6 +42,7 @@ def client(label: float) -> list[Any]:
     return [(np.ones([1, 1], np.float32), np.full([1, 1], label, np.float32))] * 2
 
 
+@marks.SLOW_ON_REFERENCE
 def test_the_second_half_is_measured_with_what_the_first_gave(process, engine):
     # With g = 2, one step halves what the client's label is off; the other half is left.
     weights = tff.learning.models.ModelWeights([np.full([1, 1], 2.0, np.float32)], [])

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from tests import marks
 from tests.learning.algorithms import test_fed_recon as in_tensorflow
 
 import tensorflow_federated as tff
@@ -87,6 +88,7 @@ def test_two_rounds_are_those_of_tff(name):
     np.testing.assert_allclose(found, weights, atol=2e-5)
 
 
+@marks.SLOW_ON_REFERENCE
 def test_a_round_is_that_by_hand(process, engine):
     output = process.next(process.initialize(), COHORT)
     items, weight, bias = process.get_model_weights(output.state).trainable
@@ -159,12 +161,14 @@ def test_draws_depend_on_seed_round_and_client_alone(drawing):
     assert rounds(contexts.create_local_context(seed=2)) != first
 
 
+@pytest.mark.slow
 def test_each_client_draws_its_own_local_weights(drawing):
     loss = drawing.next(drawing.initialize(), [client(3.0)]).metrics["client_work"]["train"]["loss"]
     two = drawing.next(drawing.initialize(), [client(3.0)] * 2).metrics["client_work"]["train"]
     assert loss != two["loss"]
 
 
+@pytest.mark.slow
 def test_local_weights_that_nobody_trains_are_used():
     process = build_eval(
         drawn(initial_local_weights_fn=lambda key: ([jnp.zeros([])], [jnp.float32(0.5)])),
@@ -178,6 +182,7 @@ def test_local_weights_that_nobody_trains_are_used():
     assert output.state.global_model_weights.non_trainable == [2.0]
 
 
+@pytest.mark.slow
 def test_a_model_of_global_weights_alone_is_only_trained():
     process = build(
         drawn(
@@ -193,6 +198,7 @@ def test_a_model_of_global_weights_alone_is_only_trained():
     assert process.get_model_weights(state).trainable == [4.0]
 
 
+@pytest.mark.slow
 def test_a_client_that_diverges_or_has_no_batches_is_left_out():
     process = build(
         drawn(

@@ -26,7 +26,7 @@ def build(learning_rate=0.3, **options):
     return tff.learning.algorithms.build_fed_sgd(quadratics.model(), optimizer, **options)
 
 
-@pytest.mark.parametrize("batch_size", [3, 12])
+@pytest.mark.parametrize("batch_size", [3, pytest.param(12, marks=pytest.mark.slow)])
 def test_rounds_are_those_of_gradient_descent_on_all_examples(batch_size):
     data = quadratics.clients(batch_size=batch_size)
     np.testing.assert_allclose(
@@ -34,11 +34,13 @@ def test_rounds_are_those_of_gradient_descent_on_all_examples(batch_size):
     )
 
 
+@pytest.mark.slow
 def test_it_reaches_the_optimum():
     *_, last = quadratics.run(build(0.5), quadratics.clients(), 200)
     assert quadratics.distance(last) < 1e-4
 
 
+@pytest.mark.slow
 def test_the_server_may_have_another_optimizer():
     process = tff.learning.algorithms.build_fed_sgd(quadratics.model(), build_sgdm(0.1, 0.9))
     *_, last = quadratics.run(process, quadratics.clients(), 200)

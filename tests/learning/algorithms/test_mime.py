@@ -62,6 +62,7 @@ def test_rounds_with_a_schedule_are_those_of_the_equations():
     )
 
 
+@pytest.mark.slow
 def test_clients_drift_less_than_with_momentum_at_the_server():
     data = quadratics.clients(epochs=10)
     server_momentum = algorithms.build_weighted_fed_avg(
@@ -72,6 +73,7 @@ def test_clients_drift_less_than_with_momentum_at_the_server():
     assert quadratics.distance(mime) < 0.3 * quadratics.distance(with_server)
 
 
+@pytest.mark.slow
 def test_a_round_without_examples_leaves_the_state_of_the_optimizer():
     process, data = build(), quadratics.clients()
     state, _ = process.next(process.initialize(), data)
@@ -82,6 +84,7 @@ def test_a_round_without_examples_leaves_the_state_of_the_optimizer():
         np.testing.assert_array_equal(kept, before)
 
 
+@pytest.mark.slow
 def test_a_client_that_diverges_leaves_the_state_of_the_optimizer_to_the_others():
     process, data = build(), quadratics.clients()
     bad = [(np.full([4, 2], np.nan, np.float32), np.ones([4, 1], np.float32))]
@@ -92,6 +95,7 @@ def test_a_client_that_diverges_leaves_the_state_of_the_optimizer_to_the_others(
     )
 
 
+@pytest.mark.slow
 def test_full_gradients_can_be_aggregated_otherwise():
     process = algorithms.build_unweighted_mime_lite(
         quadratics.model(),

@@ -120,7 +120,21 @@ def flat(structure):
     return np.concatenate([np.ravel(leaf) for leaf in [*trees.leaves(structure), []]])
 
 
-@pytest.mark.parametrize("name", EXPECTED["numbers"])
+QUICK = (
+    "FedSGD, functional",
+    "weighted MimeLite, Keras",
+    "FedAvg with schedule, Keras",
+    "FedProx of strength 0, Keras",
+)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=() if name in QUICK else pytest.mark.slow)
+        for name in EXPECTED["numbers"]
+    ],
+)
 def test_three_rounds_are_those_of_tff(name, data):
     algorithm, _, kind = name.rpartition(", ")
     process = BUILDERS[algorithm](keras_model_fn if kind == "Keras" else functional_model())

@@ -62,7 +62,7 @@ def keras_model_fn():
     )
 
 
-@pytest.fixture(scope="module", params=["jax", "keras"])
+@pytest.fixture(scope="module", params=["jax", pytest.param("keras", marks=pytest.mark.slow)])
 def comparison(request):
     return tff.learning.compare_with_centralized(
         jax_model() if request.param == "jax" else keras_model_fn,
@@ -126,6 +126,7 @@ def test_table_and_picture(comparison, golden):
     assert "<td>federated</td>" in comparison._repr_html_()
 
 
+@pytest.mark.slow
 def test_drawn_cohorts_and_the_training_data_as_test_data():
     compare = tff.learning.compare_with_centralized
     sgd = tff.learning.optimizers.build_sgdm(RATE)
@@ -139,6 +140,7 @@ def test_drawn_cohorts_and_the_training_data_as_test_data():
     np.testing.assert_allclose(losses(one.federated)[0], total / 19, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_datasets_of_tensorflow():
     import tensorflow as tf
 

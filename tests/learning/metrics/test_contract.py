@@ -53,8 +53,15 @@ FINALIZERS: dict[str, Any] = {
 # What Keras makes of 0 / 0.
 WITHOUT_EXAMPLES = {"Keras metric": 0.0}
 
+QUICK = ("plain functions", "tf.function", "Keras metric", "one function in JAX")
 # The engines agree on what they run: one row is enough for the slow one.
-RUNS = [("local", name) for name in FINALIZERS] + [("reference", "plain functions")]
+RUNS = [
+    *(
+        pytest.param("local", name, marks=() if name in QUICK else pytest.mark.slow)
+        for name in FINALIZERS
+    ),
+    ("reference", "plain functions"),
+]
 
 METRICS_TYPE = "<a=float32,b=int32>"
 CLIENTS_TYPE = "{<a=<float32,float32>,b=int32>}@CLIENTS"

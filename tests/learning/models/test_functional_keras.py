@@ -10,6 +10,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from tests import marks
 
 import tensorflow_federated as tff
 from tensorflow_federated.core import errors
@@ -129,6 +130,7 @@ def test_named_inputs_reach_the_inputs_of_their_names(labels):
     np.testing.assert_allclose(predictions, -8 * labels)
 
 
+@marks.SLOW_ON_REFERENCE
 @pytest.mark.usefixtures("engine")
 def test_it_trains_as_the_model_of_from_keras_model(keras_network, spec, features, labels):
     data = [tf.data.Dataset.from_tensor_slices((features, labels)).batch(3)] * 2

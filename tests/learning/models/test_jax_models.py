@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import tensorflow as tf
+from tests import marks
 
 import tensorflow_federated as tff
 from tensorflow_federated.core import errors
@@ -136,6 +137,7 @@ SEEDS = pytest.mark.parametrize(
 )
 
 
+@marks.SLOW_ON_REFERENCE
 @pytest.mark.usefixtures("engine")
 @SEEDS
 def test_federated_averaging_is_that_of_the_paper(seed):
@@ -170,6 +172,7 @@ def weights_of(state):
     return state.global_model_weights.trainable
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "build",
     [
@@ -194,6 +197,7 @@ def test_training_is_that_of_the_same_model_in_tensorflow(build, seed):
         assert train[name] == pytest.approx(expected[name], rel=1e-5)
 
 
+@marks.SLOW_ON_REFERENCE
 @pytest.mark.usefixtures("engine")
 def test_evaluation_is_that_of_the_same_model_in_tensorflow():
     data = batched(clients(0))
@@ -225,6 +229,8 @@ def test_the_types_are_those_of_tensorflow(build):
     assert str(ours.next.type_signature) == str(theirs.next.type_signature)
 
 
+@pytest.mark.slow
+@marks.SLOW_ON_REFERENCE
 @pytest.mark.usefixtures("engine")
 def test_without_metrics_it_reports_none():
     process = tff.learning.algorithms.build_weighted_fed_avg(
@@ -240,6 +246,7 @@ def test_without_metrics_it_reports_none():
     assert metrics["client_work"]["train"] == collections.OrderedDict()
 
 
+@marks.SLOW_ON_REFERENCE
 @pytest.mark.usefixtures("engine")
 def test_a_client_with_nan_counts_for_nothing():
     data = clients(0, sizes=(6, 3))
@@ -258,6 +265,7 @@ def test_a_client_with_nan_counts_for_nothing():
     assert train["loss"] == pytest.approx(expected_metrics["client_work"]["train"]["loss"])
 
 
+@marks.SLOW_ON_REFERENCE
 @pytest.mark.usefixtures("engine")
 def test_clients_without_examples_leave_the_weights():
     process = tff.learning.algorithms.build_weighted_fed_avg(softmax(), sgd())
@@ -271,17 +279,18 @@ class Affine(NamedTuple):
     bias: np.ndarray
 
 
+@marks.SLOW_ON_REFERENCE
 @pytest.mark.usefixtures("engine")
 @pytest.mark.parametrize(
     ("weights", "read"),
     [
-        (tuple(zeros()), lambda w: w),
+        pytest.param(tuple(zeros()), lambda w: w, marks=pytest.mark.slow),
         (Affine(*zeros()), lambda w: w),
         (
             {"linear/~": {"w": zeros()[0]}, "bias": {"b": zeros()[1]}},
             lambda w: (w["linear/~"]["w"], w["bias"]["b"]),
         ),
-        (list(map(jnp.asarray, zeros())), lambda w: w),
+        pytest.param(list(map(jnp.asarray, zeros())), lambda w: w, marks=pytest.mark.slow),
     ],
     ids=["tuple", "named tuple", "nested dicts", "arrays of JAX"],
 )
@@ -306,6 +315,7 @@ def test_arrays_of_jax_make_a_plain_function_one_of_jax():
     assert model.framework == "jax"
 
 
+@pytest.mark.slow
 def test_weights_that_training_leaves_alone():
     def scaled(model_weights, x, training):
         (kernel,), (scale,) = model_weights
@@ -339,23 +349,25 @@ def test_forms_of_the_input_spec(spec):
     assert [str(each) for each in data] == ["float32[?,4]", "int32[?]"]
 
 
+@marks.SLOW_ON_REFERENCE
 @pytest.mark.usefixtures("engine")
-def test_training_is_a_bool_of_python():
+@pytest.mark.parametrize(
+    "options", [{}, pytest.param({"static_argnames": ("training",)}, marks=pytest.mark.slow)]
+)
+def test_training_is_a_bool_of_python(options):
     def predict_or_fail(model_weights, x, training):
         scale = 1.0 if training else 0.0
         return scale * predict(model_weights, x, training)
 
-    static = jax.jit(predict_or_fail, static_argnames=("training",))
-    for compiled in (static, jax.jit(predict_or_fail)):
-        model = softmax(predict_on_batch_fn=compiled)
-        x = np.ones([2, NUM_FEATURES], np.float32)
-        weights = ([zeros()[0] + 1, zeros()[1]], [])
-        np.testing.assert_array_equal(model.predict_on_batch(weights, x, training=False), 0)
-        np.testing.assert_array_equal(model.predict_on_batch(weights, x), NUM_FEATURES)
-        process = tff.learning.algorithms.build_fed_eval(model)
-        _, metrics = process.next(process.initialize(), batched(clients(0)))
-        evaluated = metrics["client_work"]["eval"]["current_round_metrics"]
-        assert evaluated["loss"] == pytest.approx(np.log(NUM_LABELS), rel=1e-5)
+    model = softmax(predict_on_batch_fn=jax.jit(predict_or_fail, **options))
+    x = np.ones([2, NUM_FEATURES], np.float32)
+    weights = ([zeros()[0] + 1, zeros()[1]], [])
+    np.testing.assert_array_equal(model.predict_on_batch(weights, x, training=False), 0)
+    np.testing.assert_array_equal(model.predict_on_batch(weights, x), NUM_FEATURES)
+    process = tff.learning.algorithms.build_fed_eval(model)
+    _, metrics = process.next(process.initialize(), batched(clients(0)))
+    evaluated = metrics["client_work"]["eval"]["current_round_metrics"]
+    assert evaluated["loss"] == pytest.approx(np.log(NUM_LABELS), rel=1e-5)
 
 
 def test_its_methods_run_outside_of_computations():
@@ -370,6 +382,7 @@ def test_its_methods_run_outside_of_computations():
     assert float(metrics["accuracy"]) == pytest.approx(np.mean(y == 0))
 
 
+@pytest.mark.slow
 def test_the_code_of_a_model_has_32_bits():
     found = []
 
@@ -383,6 +396,8 @@ def test_the_code_of_a_model_has_32_bits():
     assert set(found) == {np.dtype(np.float32)}
 
 
+@pytest.mark.slow
+@marks.SLOW_ON_REFERENCE
 @pytest.mark.usefixtures("engine")
 def test_weights_of_64_bits_keep_them():
     weights = [each.astype(np.float64) for each in zeros()]
@@ -406,6 +421,7 @@ def noisy(model_weights, x, training, key):
     return predict(model_weights, x, training)
 
 
+@pytest.mark.slow
 def test_a_random_key_differs_by_client_and_batch():
     drawn = []
 
@@ -452,6 +468,7 @@ def test_computations_of_jax_inside_a_model():
     assert loss == pytest.approx(np.log(NUM_LABELS), rel=1e-5)
 
 
+@marks.SLOW_ON_REFERENCE
 @pytest.mark.usefixtures("engine")
 def test_metrics_by_hand_in_dicts():
     def initialize():

@@ -138,15 +138,39 @@ def assert_same(expected, got):
         np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6, err_msg=str(path))
 
 
-@pytest.mark.parametrize("count", [1, 2, 5, SIZE])
+def taking_turns(values, counts, ids=None):
+    """Each value with each number of rows that count; in the quick tests they take turns."""
+    return [
+        pytest.param(
+            value,
+            count,
+            marks=() if which == turn % len(counts) else pytest.mark.slow,
+            id=f"{ids[turn] if ids else value.__name__}-{count}",
+        )
+        for turn, value in enumerate(values)
+        for which, count in enumerate(counts)
+    ]
+
+
 @pytest.mark.parametrize(
-    "loss", [mean, total, weighted_total, mean_over_rows, mean_over_weights, smoothed]
+    ("loss", "count"),
+    taking_turns(
+        [mean, total, weighted_total, mean_over_rows, mean_over_weights, smoothed],
+        [1, 2, 5, SIZE],
+    ),
 )
 def test_other_rows_have_no_effect(loss, count):
     assert_same(*stepped(model(loss=loss), count))
 
 
-@pytest.mark.parametrize("garbage", [np.nan, np.inf, -np.inf, 3e38, 0.0])
+# The other tests have not-a-numbers there.
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        np.inf,
+        *(pytest.param(each, marks=pytest.mark.slow) for each in (np.nan, -np.inf, 3e38, 0.0)),
+    ],
+)
 def test_whatever_other_rows_hold(garbage):
     assert_same(*stepped(model(), 4, garbage))
 
@@ -180,6 +204,7 @@ def test_predictions_with_a_part_that_has_no_rows():
     assert_same(*stepped(functional_model, 4))
 
 
+@pytest.mark.slow
 def test_random_features_are_those_of_a_smaller_batch():
     def dropped(model_weights, x, training, key):
         return predict(model_weights, x * jax.random.bernoulli(key, 0.5, x.shape), training)
@@ -187,6 +212,7 @@ def test_random_features_are_those_of_a_smaller_batch():
     assert_same(*stepped(model(dropped), 4))
 
 
+@pytest.mark.slow
 def test_division_by_the_norm_of_an_example():
     def normalized(model_weights, x, training):
         return predict(model_weights, x / jnp.linalg.norm(x, axis=1, keepdims=True), training)
@@ -220,11 +246,13 @@ def relative(output, label, sample_weight=None):
     return jnp.mean(each) / jax.lax.stop_gradient(jnp.mean(each))
 
 
-@pytest.mark.parametrize("count", [1, 2, 5])
 @pytest.mark.parametrize(
-    "arguments",
-    [{"predict_on_batch": centred}, {"loss": pairwise}, {"loss": relative}],
-    ids=["examples depend on each other", "pairs of examples", "a detached mean"],
+    ("arguments", "count"),
+    taking_turns(
+        [{"predict_on_batch": centred}, {"loss": pairwise}, {"loss": relative}],
+        [1, 2, 5],
+        ["examples depend on each other", "pairs of examples", "a detached mean"],
+    ),
 )
 def test_examples_that_depend_on_each_other(arguments, count):
     assert_same(*stepped(model(**arguments), count))
@@ -250,6 +278,7 @@ def test_models_without_a_masked_form(arguments):
     assert not has_masked_form(model(**arguments))
 
 
+@pytest.mark.slow
 def test_a_model_without_a_masked_form_trains():
     process = tff.learning.algorithms.build_weighted_fed_avg(
         model(metrics_fns=median_metric()), tff.learning.optimizers.build_sgdm(0.5)

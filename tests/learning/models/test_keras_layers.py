@@ -19,16 +19,7 @@ layers, losses = keras.layers, keras.losses
 ROWS, X, Y = keras_layers.ROWS, keras_layers.X, keras_layers.Y
 dense, stack = keras_layers.dense, keras_layers.stack
 RATE = 0.1
-SLOW = (
-    "a model in a model",
-    "Normalization",
-    "LSTM",
-    "SpectralNormalization",
-    "Discretization",
-    "a bidirectional GRU",
-    "TextVectorization",
-    "Conv2D and pooling",
-)
+QUICK = ("BatchNormalization", "a layer that adds to the loss", "dicts of inputs and outputs")
 
 
 def data_of(row):
@@ -64,7 +55,7 @@ def check_it_trains_as_keras(row, atol=1e-5):
 
 @pytest.mark.parametrize(
     "name",
-    [pytest.param(name, marks=[pytest.mark.slow] if name in SLOW else []) for name in ROWS],
+    [pytest.param(name, marks=[] if name in QUICK else [pytest.mark.slow]) for name in ROWS],
 )
 def test_a_round_of_one_client_is_a_fit(name):
     process, state, output = check_it_trains_as_keras(ROWS[name])
@@ -74,6 +65,7 @@ def test_a_round_of_one_client_is_a_fit(name):
         np.testing.assert_array_equal(weight, expected)
 
 
+@pytest.mark.slow
 def test_mixed_precision():
     policy = keras.config.dtype_policy()
     keras.config.set_dtype_policy("mixed_bfloat16")
@@ -102,7 +94,13 @@ RANDOM_LAYERS = {
 }
 
 
-@pytest.fixture(scope="module", params=["from_keras_model", "functional_model_from_keras"])
+@pytest.fixture(
+    scope="module",
+    params=[
+        "from_keras_model",
+        pytest.param("functional_model_from_keras", marks=pytest.mark.slow),
+    ],
+)
 def random_process(request):
     """Reports the loss of each client, which is that of its first and only batch."""
     element_spec = data_of(Row(dense)).element_spec
@@ -174,6 +172,7 @@ def of_probabilities(make_metrics):
 HITS = (Y > 0).astype(np.float32)
 
 
+@pytest.mark.slow
 def test_metrics_of_several_variables_are_those_of_keras():
     def make_metrics():
         return {name: make() for name, (make, _) in METRICS.items()}

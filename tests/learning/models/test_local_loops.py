@@ -58,7 +58,7 @@ def classifier(*layers):
     return model_fn
 
 
-@pytest.fixture(params=["stateless", "on variables"])
+@pytest.fixture(params=["stateless", pytest.param("on variables", marks=pytest.mark.slow)])
 def kind(request):
     return request.param
 
@@ -85,7 +85,13 @@ def softmax_sgd(sizes, learning_rate=0.1):
     return kernel, bias, loss / sum(sizes), correct / sum(sizes)
 
 
-@pytest.mark.parametrize("sizes", [(20, 20, 10), (1,), (20, 1), (19,)])
+@pytest.mark.parametrize(
+    "sizes",
+    [
+        (20, 20, 10),
+        *(pytest.param(each, marks=pytest.mark.slow) for each in ((1,), (20, 1), (19,))),
+    ],
+)
 def test_training_is_gradient_descent(fn, training, sizes):
     finished = training(fn(classifier())).run(batches(sizes))
     kernel, bias, loss, accuracy = softmax_sgd(sizes)
@@ -219,7 +225,7 @@ class Counting(keras.layers.Layer):
         return inputs + 0.0 * self.calls[0].assign_add(1.0)
 
 
-@pytest.mark.parametrize("layer", [Traced, Counting])
+@pytest.mark.parametrize("layer", [Traced, pytest.param(Counting, marks=pytest.mark.slow)])
 def test_a_keras_model_that_must_run_on_its_variables(training, layer):
     plain, special = training(classifier()), training(classifier(layer))
     expected = plain.run(batches())["update"]

@@ -65,7 +65,9 @@ def build(model_fn):
     )
 
 
-@pytest.fixture(params=[convolutional, Subclassed, functional])
+@pytest.fixture(
+    params=[pytest.param(convolutional, marks=pytest.mark.slow), Subclassed, functional]
+)
 def make(request):
     return request.param
 
@@ -121,7 +123,14 @@ def compiled(**options):
 
 
 @pytest.mark.parametrize(
-    "options", [{}, {"loss": "sparse_categorical_crossentropy", "metrics": ["accuracy"]}]
+    "options",
+    [
+        {},
+        pytest.param(
+            {"loss": "sparse_categorical_crossentropy", "metrics": ["accuracy"]},
+            marks=pytest.mark.slow,
+        ),
+    ],
 )
 def test_a_compiled_model_brings_loss_metrics_and_optimizer(options):
     batch = collections.OrderedDict(x=PIXELS, y=LABELS)

@@ -153,6 +153,7 @@ def test_sgd_sends_the_gradient_at_the_weights_of_the_server(older_model):
     )
 
 
+@pytest.mark.slow
 def test_clients_count_by_a_function_of_what_they_report(older_model):
     processes = [
         tff.learning.build_federated_averaging_process(older_model, sgd(0.1), **weighting)
@@ -199,6 +200,7 @@ def test_new_weights_in_a_state(older_model):
     np.testing.assert_allclose(metrics["train"]["loss"], (1 + 0 + 4 + 1) / 4, rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_model_of_the_second_generation_works_with_every_algorithm():
     class Linear(Counting, tff.learning.Model):
         def report_local_unfinalized_metrics(self):

@@ -91,8 +91,9 @@ def stepped_at_the_server(optimizer):
 
 
 # A model is traced for each row and framework: a few rows are enough while developing.
+QUICK = (("momentum", "tensorflow"), ("adam", "jax"))
 CLIENT_ROWS = [
-    pytest.param(name, framework, marks=() if name in ("momentum", "adam") else pytest.mark.slow)
+    pytest.param(name, framework, marks=() if (name, framework) in QUICK else pytest.mark.slow)
     for name in ROWS
     for framework in MODELS
 ]
@@ -156,7 +157,13 @@ OF_ONE_FRAMEWORK = {
 }
 
 
-@pytest.mark.parametrize("name", OF_ONE_FRAMEWORK)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.slow if name == "scheduled in JAX" else ())
+        for name in OF_ONE_FRAMEWORK
+    ],
+)
 def test_an_optimizer_of_one_framework_steps_models_of_it(name):
     framework, build, alike = OF_ONE_FRAMEWORK[name]
     trained = average(MODELS[framework](), build())
@@ -178,7 +185,7 @@ def test_an_optimizer_of_another_framework_than_the_model_is_refused(name, golde
     golden.check(name, str(raised.value))
 
 
-@pytest.mark.parametrize("framework", MODELS)
+@pytest.mark.parametrize("framework", ["tensorflow", pytest.param("jax", marks=pytest.mark.slow)])
 def test_a_portable_schedule_steps_models_of_both(framework):
     def build():
         return scheduled(lambda step: 0.1 * 0.5**step)

@@ -46,7 +46,16 @@ def arrays(weights):
     return [np.asarray(weights["a"]), np.asarray(weights["b"][0])]
 
 
-@pytest.mark.parametrize("name", TRANSFORMATIONS)
+QUICK = ("sgd", "adam", "injected")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=() if name in QUICK else pytest.mark.slow)
+        for name in TRANSFORMATIONS
+    ],
+)
 def test_the_server_steps_as_optax_does(name):
     process = tff.learning.templates.build_apply_optimizer_finalizer(
         TRANSFORMATIONS[name](), WEIGHTS_TYPE

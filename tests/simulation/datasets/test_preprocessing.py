@@ -52,8 +52,7 @@ def test_each_epoch_holds_the_first_examples_once(
         assert sorted(found[epoch * len(used) : (epoch + 1) * len(used)]) == used
 
 
-@hypothesis.given(declarations, st.booleans(), sizes)
-def test_it_is_the_same_as_a_pipeline_of_tensorflow(given: Any, drop_remainder: bool, size: int):
+def assert_same_as_a_pipeline_of_tensorflow(given: Any, drop_remainder: bool, size: int):
     dataset = tf.data.Dataset.range(7, 7 + size)
     if given["max_examples"] is not None:
         dataset = dataset.take(given["max_examples"])
@@ -71,6 +70,18 @@ def test_it_is_the_same_as_a_pipeline_of_tensorflow(given: Any, drop_remainder: 
     assert [element.tolist() for element in again.as_numpy_iterator()] == expected
     traced = clients.serializable_dataset_fn(tf.constant("1"))
     assert [element.tolist() for element in traced.as_numpy_iterator()] == expected
+
+
+@pytest.mark.parametrize("drop_remainder", [False, True])
+def test_two_epochs_are_those_of_a_pipeline_of_tensorflow(drop_remainder: bool):
+    given = {"max_examples": 5, "epochs": 2, "batch_size": 3}
+    assert_same_as_a_pipeline_of_tensorflow(given, drop_remainder, 7)
+
+
+@pytest.mark.slow
+@hypothesis.given(declarations, st.booleans(), sizes)
+def test_it_is_the_same_as_a_pipeline_of_tensorflow(given: Any, drop_remainder: bool, size: int):
+    assert_same_as_a_pipeline_of_tensorflow(given, drop_remainder, size)
 
 
 def test_batches_reach_over_the_end_of_an_epoch():
