@@ -102,11 +102,11 @@ def _is_as_finite(narrow: np.ndarray, given: np.ndarray) -> np.ndarray:
 
 def to_array(value: Any, dtype: dtypes.DType) -> Any:
     """The JAX array of a dtype; one that has the dtype is kept, also where JAX cuts to 32 bits."""
-    if isinstance(value, jax.Array) and value.dtype == dtype:
-        return value
     if jax.export.is_symbolic_dim(value):
         # With 64 bits a size becomes int64 and is then converted. Where it would become int32 at
         # once, JAX takes it for int64 all the same when it lowers a program with 64 bits.
         with precision.with_64_bits(True):
             return jnp.asarray(value, dtype)
+    if isinstance(value, jax.Array) and value.dtype == dtype:
+        return value
     return jnp.asarray(value, dtype)
