@@ -14,11 +14,11 @@ from tensorflow_federated.execution import profiling
 from tensorflow_federated.jax import (
     application,
     convolutions,
-    dense_gradients,
     devices,
     jaxprs,
     mixed_precision,
     precision,
+    processor_forms,
     structures,
     thread_options,
 )
@@ -107,7 +107,7 @@ def compile_loop(
     if in_mixed_precision:
         rewritten = mixed_precision.in_bfloat16(rewritten)
     if is_processor:
-        rewritten = dense_gradients.in_fast_order(convolutions.in_canonical_layout(rewritten))
+        rewritten = processor_forms.in_fast_forms(rewritten)
     if rewritten is traced.jaxpr:
         return traced.lower().compile(compiler_options=options)
     structure = jax.tree.structure(traced.out_info)

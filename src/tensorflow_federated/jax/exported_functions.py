@@ -28,11 +28,10 @@ from tensorflow_federated.execution import leaves as tensor_leaves
 from tensorflow_federated.jax import (
     application,
     captured_arrays,
-    convolutions,
-    dense_gradients,
     masked_forms,
     mixed_precision,
     precision,
+    processor_forms,
     stablehlo,
     structures,
 )
@@ -317,7 +316,7 @@ def _export_somehow(
                 function = jax.make_jaxpr(applied)(*specs)
                 if in_mixed_precision:
                     function = mixed_precision.in_bfloat16(function)
-                function = dense_gradients.in_fast_order(convolutions.in_canonical_layout(function))
+                function = processor_forms.in_fast_forms(function)
                 taking_arrays, arrays = captured_arrays.split(function)
         except Exception as error:
             # Which errors JAX raises for what a function asks of a symbol, it does not say.
