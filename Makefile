@@ -58,6 +58,7 @@ benchmark: $(VENV)/.installed-all
 	$(BIN)/python benchmarks/language.py $(QUICK)
 	$(BIN)/python benchmarks/memory_rounds.py $(QUICK)
 	$(BIN)/python benchmarks/convolutions.py $(QUICK)
+	$(BIN)/python benchmarks/pooling.py $(QUICK)
 	$(BIN)/python benchmarks/overheads.py $(QUICK)
 
 # The stamps are newer than pyproject.toml once what it asks for is installed.

@@ -233,7 +233,7 @@ def test_rounds_leave_no_threads_files_or_objects_behind(way):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("script", ["convolutions.py", "floors.py", "overheads.py"])
+@pytest.mark.parametrize("script", ["convolutions.py", "floors.py", "overheads.py", "pooling.py"])
 def test_scripts_run(script):
     assert run(script, "--quick")
 
