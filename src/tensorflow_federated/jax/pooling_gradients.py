@@ -1,7 +1,7 @@
 """Gradients of maxima over windows that do not overlap, a place of the windows at a time.
 
 XLA goes through the windows on a processor one by one, in plain scalar code, to find where the
-maximum of each is. All windows at a time, place by place, is ten times as fast
+maximum of each is. All windows at a time, place by place, is several times as fast
 (`benchmarks/pooling.py`).
 """
 
