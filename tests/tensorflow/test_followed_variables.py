@@ -170,6 +170,31 @@ def test_what_may_come_in_either_order():
     assert followed_variables.without_variables(concrete, holder.variables) is None
 
 
+def loop_of_nodes():
+    """A loop as graphs of TensorFlow 1 have it, which doubles `x` until it is large."""
+    with tf.Graph().as_default() as graph:
+        x = tf.compat.v1.placeholder(tf.float32, [], name="x")
+        tf.compat.v1.disable_control_flow_v2()
+        try:
+            result = tf.compat.v1.while_loop(lambda n: n < 100.0, lambda n: 2.0 * n, [x])
+        finally:
+            tf.compat.v1.enable_control_flow_v2()
+        return graph.as_graph_def(), result.name
+
+
+def test_a_loop_of_nodes():
+    holder = Holder()
+    graph_def, name = loop_of_nodes()
+
+    def fn(x):
+        with tf.control_dependencies([holder.count.assign(x)]):
+            start = holder.count.read_value()
+        return tf.graph_util.import_graph_def(graph_def, {"x:0": start}, [name])
+
+    concrete = tf.compat.v1.wrap_function(fn, [tf.TensorSpec([])])
+    assert followed_variables.without_variables(concrete, holder.variables) is None
+
+
 def test_a_computation_owns_the_variables_that_it_needs():
     holder = Holder()
     local = {}

@@ -8,6 +8,7 @@ letting one operation wait for another, so the graph tells the order.
 from __future__ import annotations
 
 import dataclasses
+import graphlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -50,7 +51,7 @@ def without_variables(concrete: Any, variables: Sequence[tf.Variable]) -> Withou
         for node in body.in_order():
             followed.take(node)
         outputs = tuple(followed.now(output) for output in body.outputs)
-    except _NotFollowed:
+    except (_NotFollowed, graphlib.CycleError):
         return None
     beside = {name: each for name, each in captured.items() if name not in handles}
     body = dataclasses.replace(
