@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import functools
 from collections.abc import Callable, Sequence
@@ -119,7 +120,7 @@ ROWS = (
         "evaluation of two models",
         lambda m: algorithms.build_fed_multi_model_eval([m, m]),
         trains=False,
-        frameworks=("jax",),
+        model=lambda framework: functional_model_of(framework),
     ),
     Row(
         "k-means",
@@ -171,18 +172,41 @@ def jax_metrics(**others: Any) -> Any:
     )
 
 
-def keras_model_fn() -> Any:
+def keras_model() -> Any:
     import keras
-    import tensorflow as tf
 
     kernel = keras.layers.Dense(
         NUM_LABELS, kernel_initializer=lambda shape, dtype=None: first_weights()
     )
+    return keras.Sequential([keras.layers.InputLayer(shape=(NUM_FEATURES,)), kernel])
+
+
+def tensorflow_spec() -> Any:
+    import tensorflow as tf
+
+    return tf.TensorSpec([None, NUM_FEATURES]), tf.TensorSpec([None], tf.int32)
+
+
+def keras_model_fn() -> Any:
     return tff.learning.models.from_keras_model(
-        keras.Sequential([keras.layers.InputLayer(shape=(NUM_FEATURES,)), kernel]),
+        keras_model(),
         loss=keras_loss(),
         metrics=keras_metrics(),
-        input_spec=(tf.TensorSpec([None, NUM_FEATURES]), tf.TensorSpec([None], tf.int32)),
+        input_spec=tensorflow_spec(),
+    )
+
+
+def functional_keras_model() -> Any:
+    import keras
+
+    return tff.learning.models.functional_model_from_keras(
+        keras_model(),
+        loss_fn=keras_loss(),
+        input_spec=tensorflow_spec(),
+        metrics_constructor=collections.OrderedDict(
+            accuracy=lambda: keras.metrics.SparseCategoricalAccuracy(),
+            loss=lambda: keras.metrics.SparseCategoricalCrossentropy(from_logits=True),
+        ),
     )
 
 
@@ -203,6 +227,10 @@ JAX_SPEC = (tff.TensorType(np.float32, [None, NUM_FEATURES]), tff.TensorType(np.
 
 def model_of(framework: str) -> Any:
     return keras_model_fn if framework == "tensorflow" else jax_model()
+
+
+def functional_model_of(framework: str) -> Any:
+    return functional_keras_model() if framework == "tensorflow" else jax_model()
 
 
 # The same with weights of each client next to the global ones.
